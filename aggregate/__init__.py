@@ -1,0 +1,1 @@
+"""Aggregate: a multi-tenant, event-sourced aggregate node."""
