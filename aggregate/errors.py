@@ -315,6 +315,10 @@ class MessageTooLarge(StreamError):
         self.size = size
         self.limit = limit
 
+    @property
+    def details(self) -> dict[str, str]:
+        return {"size": str(self.size), "limit": str(self.limit)}
+
 
 class OutcomeUnknown(StreamError):
     """A command was sent to the log and nobody can say yet whether it was stored; a retry with the same id tells."""

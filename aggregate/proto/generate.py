@@ -22,8 +22,8 @@ def generate(into: Path = HERE) -> list[Path]:
     Raises:
         RuntimeError: protoc refused the file (it has said why on stderr).
     """
-    import grpc_tools  # type: ignore[import-untyped]  # noqa: PLC0415 - only who changes the .proto file has it
-    from grpc_tools import protoc  # type: ignore[import-untyped]  # noqa: PLC0415
+    import grpc_tools  # noqa: PLC0415 - only who changes the .proto file has it
+    from grpc_tools import protoc  # noqa: PLC0415
 
     well_known = Path(grpc_tools.__file__).parent / "_proto"
     with tempfile.TemporaryDirectory() as folder:
