@@ -1,0 +1,45 @@
+"""What every method of the gateway starts from: the node behind it, whose call it is, and how long it may take."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from aggregate.errors import Unavailable
+from aggregate.gateway.interface import Backend
+from aggregate.gateway.metadata import CallMetadata, TenantRules, read_metadata
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Shared by the services of one server.
+
+    Attributes:
+        timeout: seconds a command may take where the caller named no deadline, and at most.
+        closing: set when the server goes down: calls that last end themselves.
+    """
+
+    backend: Backend
+    rules: TenantRules
+    timeout: float
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def metadata(self, context: Context) -> CallMetadata:
+        """The call's checked metadata. Raises ValidationError."""
+        return read_metadata(context.invocation_metadata() or (), self.rules)
+
+    def deadline(self, context: Context | None = None) -> float:
+        """Until when a command of this call may take, `time.monotonic()` seconds."""
+        remaining = context.time_remaining() if context is not None else None
+        return time.monotonic() + (self.timeout if remaining is None else min(remaining, self.timeout))
+
+
+def going_down() -> Unavailable:
+    """What a lasting call ends in when the node goes down."""
+    return Unavailable("the node is going down; go on with another", "draining")

@@ -1,0 +1,59 @@
+"""What the gateway asks of the node behind it. `AggregateHandler` does it; a test may put something smaller in its place."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
+from typing import Protocol
+
+from aggregate.types import AggregateId, AggregateState, AggregateType, Command, Event, Receipt, TenantId, Version
+
+Canonical = Callable[[bytes], bytes]
+"""The canonical text of a JSON document. Raises DocumentError or ValidationError for text that is none."""
+
+
+class Handler(Protocol):
+    """Commands in, states and events out. Deadlines are absolute `time.monotonic()` seconds."""
+
+    async def submit(self, command: Command, *, deadline: float | None = None) -> Receipt:
+        """Decide a command; returns when its commit is in the log. Raises what the tree of errors holds."""
+
+    async def get(self, tenant_id: TenantId, aggregate_type: AggregateType, aggregate_id: AggregateId) -> AggregateState:
+        """The newest state. Raises NotFound, TenantAccessDenied, Unavailable, ..."""
+
+    async def read_events(
+        self,
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        aggregate_id: AggregateId,
+        *,
+        after_version: Version = ...,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """The events of one aggregate after a version, in order. Raises NotFound, TenantAccessDenied, Unavailable, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvents:
+    """Events that stand in one message of the log, and the position after them."""
+
+    events: tuple[Event, ...]
+    position: str
+
+
+class EventFeed(Protocol):
+    """The tenant's events in the order of the log."""
+
+    def follow(
+        self, tenant_id: TenantId, *, after: str, types: Collection[AggregateType], ids: Collection[AggregateId]
+    ) -> AsyncIterator[StoredEvents]:
+        """What is stored after a position ("": from the beginning), then what comes. Raises ValidationError, Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Node parts as the services use them: `handler` and `feed` raise Unavailable while the node is not up yet."""
+
+    handler: Callable[[], Handler]
+    feed: Callable[[], EventFeed]
+    canonical: Canonical
