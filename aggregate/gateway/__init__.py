@@ -1,0 +1,1 @@
+"""The gRPC surface of a node: decode, tenant, deadline, trace; the handler; receipt or status."""

@@ -21,13 +21,15 @@ class Calls:
     """Shared by the services of one server.
 
     Attributes:
-        timeout: seconds a command may take where the caller named no deadline, and at most.
+        timeout: seconds for a command whose caller named no deadline.
+        longest: seconds for a command at most, whatever its caller named.
         closing: set when the server goes down: calls that last end themselves.
     """
 
     backend: Backend
     rules: TenantRules
     timeout: float
+    longest: float
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def metadata(self, context: Context) -> CallMetadata:
@@ -37,7 +39,7 @@ class Calls:
     def deadline(self, context: Context | None = None) -> float:
         """Until when a command of this call may take, `time.monotonic()` seconds."""
         remaining = context.time_remaining() if context is not None else None
-        return time.monotonic() + (self.timeout if remaining is None else min(remaining, self.timeout))
+        return time.monotonic() + (self.timeout if remaining is None else min(remaining, self.longest))
 
 
 def going_down() -> Unavailable:

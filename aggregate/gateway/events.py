@@ -1,0 +1,89 @@
+"""EventService: the events of one aggregate, and those of the whole tenant as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import TypeVar
+
+from aggregate.errors import ValidationError
+from aggregate.gateway.calls import Calls, Context, going_down
+from aggregate.gateway.errors import abort
+from aggregate.gateway.messages import read_version, write_event
+from aggregate.proto import aggregate_pb2 as pb
+from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.types import AggregateId, AggregateType
+
+PAGE = 256
+"""Events in one reply of ReadEvents."""
+
+MAX_NAMES = 256
+"""Types, and ids, that one subscription may name."""
+
+T = TypeVar("T")
+
+
+class EventService(pb_grpc.EventServiceServicer):
+    """The gRPC methods."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def ReadEvents(self, request: pb.ReadEventsRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
+        """See the .proto file."""
+        try:
+            tenant_id = self._calls.metadata(context).tenant_id
+            aggregate_type, aggregate_id = AggregateType(request.aggregate_type), AggregateId(request.aggregate_id)
+            after = read_version(request.after_version, "after_version")
+            events = await self._calls.backend.handler().read_events(
+                tenant_id, aggregate_type, aggregate_id, after_version=after, limit=request.limit or None
+            )
+            for start in range(0, len(events), PAGE):
+                await context.write(pb.ReadEventsReply(events=[write_event(event) for event in events[start : start + PAGE]]))
+        except Exception as error:  # noqa: BLE001 - every error becomes a status; `abort` logs what is a defect of ours
+            await abort(context, error)
+
+    async def SubscribeEvents(self, request: pb.SubscribeEventsRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
+        """See the .proto file."""
+        try:
+            tenant_id = self._calls.metadata(context).tenant_id
+            for field, names in (("aggregate_types", request.aggregate_types), ("aggregate_ids", request.aggregate_ids)):
+                if len(names) > MAX_NAMES:
+                    raise ValidationError(f"at most {MAX_NAMES} names, got {len(names)}", field)
+            followed = self._calls.backend.feed().follow(
+                tenant_id,
+                after=request.after_position,
+                types=frozenset(map(AggregateType, request.aggregate_types)),
+                ids=frozenset(map(AggregateId, request.aggregate_ids)),
+            )
+            await context.send_initial_metadata(())  # the caller may want to know that it is connected before the first event comes
+            async with aclosing(until(followed, self._calls.closing)) as stored:
+                async for group in stored:
+                    await context.write(pb.SubscribeEventsReply(events=map(write_event, group.events), position=group.position))
+            raise going_down()
+        except Exception as error:  # noqa: BLE001 - as above
+            await abort(context, error)
+
+
+async def until(items: AsyncIterator[T], end: asyncio.Event) -> AsyncGenerator[T, None]:
+    """The items, until `end` is set."""
+    ended = asyncio.ensure_future(end.wait())
+    following: asyncio.Future[T] | None = None
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(items))
+            await asyncio.wait({ended, following}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                return
+            try:
+                yield following.result()
+            except StopAsyncIteration:
+                return
+    finally:
+        ended.cancel()
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        if isinstance(items, AsyncGenerator):
+            await items.aclose()

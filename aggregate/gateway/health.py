@@ -1,0 +1,44 @@
+"""What a node says of itself: whether it is well, and whether it can take commands now."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class HealthStatus:
+    """A node at one moment.
+
+    Attributes:
+        nats_connected: the log can be reached.
+        storage_connected: snapshots can be read and written; without them the node goes on, slower.
+        active_aggregates: aggregates kept ready in memory.
+        in_flight: commands under way.
+        reasons: why the node takes no commands now; none: it does.
+        durability: what an acknowledgement means now, in one sentence; "" while it is not known.
+    """
+
+    nats_connected: bool
+    storage_connected: bool
+    active_aggregates: int = 0
+    in_flight: int = 0
+    engine: str = ""
+    node: str = ""
+    version: str = ""
+    durability: str = ""
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether everything the node works with is there."""
+        return self.nats_connected and self.storage_connected
+
+    @property
+    def ready(self) -> bool:
+        """Whether the node takes commands."""
+        return not self.reasons
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values, `healthy` and `ready` first."""
+        return {"healthy": self.healthy, "ready": self.ready, **asdict(self), "reasons": list(self.reasons)}

@@ -1,0 +1,159 @@
+"""`CommandServer`: the gRPC server of a node, with health service and reflection."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health_service  # type: ignore[attr-defined] # the type stubs do not know it
+from grpc_reflection.v1alpha import reflection
+
+from aggregate.config.settings import Settings
+from aggregate.errors import ConfigError, Mistake
+from aggregate.gateway.calls import Calls
+from aggregate.gateway.commands import CommandService, submit
+from aggregate.gateway.events import EventService
+from aggregate.gateway.health import HealthStatus
+from aggregate.gateway.interface import Backend
+from aggregate.gateway.metadata import TENANT, TenantRules, read_metadata
+from aggregate.gateway.query import QueryService
+from aggregate.proto import aggregate_pb2 as pb
+from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.types import AggregateId, AggregateType, Command, Document, Receipt, new_uuid7
+
+SERVICES = tuple(service.full_name for service in pb.DESCRIPTOR.services_by_name.values())
+MAX_MESSAGE = 4 * 2**20
+"""Bytes of a request. One of SubmitCommands holds up to 256 commands; a single command is bounded by what NATS takes."""
+
+OPTIONS = (
+    ("grpc.so_reuseport", 0),  # else a second node would share the port, and calls would go to either
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", -1),  # an answer is as long as what was stored
+    ("grpc.max_concurrent_streams", 4096),
+    ("grpc.keepalive_time_ms", 60_000),  # a caller who vanished without a word is found out
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+
+
+class CommandServer:
+    """The gRPC server. Built before the node behind it is up: until then every call is told UNAVAILABLE."""
+
+    def __init__(self, backend: Backend, settings: Settings, health: Callable[[], HealthStatus]) -> None:
+        rules = TenantRules(settings.multi_tenancy, settings.default_tenant)
+        self._calls = Calls(backend, rules, settings.command_timeout, settings.attempt_max)
+        self._settings = settings
+        self._health = health
+        self._health_service = health_service.HealthServicer()
+        self._server: grpc.aio.Server | None = None
+        self.port = 0
+
+    @property
+    def address(self) -> str:
+        """host:port, the port being the real one once the server runs."""
+        return str(self._settings.grpc._replace(port=self.port or self._settings.grpc.port))
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigError: the address cannot be had, or the TLS files cannot be read.
+        """
+        server = grpc.aio.server(options=OPTIONS)
+        calls = self._calls
+        pb_grpc.add_CommandServiceServicer_to_server(CommandService(calls), server)  # type: ignore[no-untyped-call] # generated code
+        pb_grpc.add_EventServiceServicer_to_server(EventService(calls), server)  # type: ignore[no-untyped-call]
+        pb_grpc.add_QueryServiceServicer_to_server(QueryService(calls), server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health_service, server)
+        reflection.enable_server_reflection(
+            (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server
+        )
+        self.port = self._listen(server)
+        await self.set_serving(self._health().ready)
+        await server.start()
+        self._server = server
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell the health service's askers and watchers whether commands are taken now."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *SERVICES):
+            await self._health_service.set(service, status)
+
+    async def stop(self, grace: float) -> None:
+        """Take no more calls, end the lasting ones, give the others `grace` seconds."""
+        self._calls.closing.set()
+        if self._server is not None:
+            await self._health_service.enter_graceful_shutdown()
+            await self._server.stop(grace)
+            self._server = None
+
+    async def handle(self, command: Command) -> Receipt:
+        """A command as its own tenant would send it, without the network. Raises what the call would end in."""
+        request = pb.SubmitCommandRequest(
+            command_id=command.command_id,
+            aggregate_type=command.aggregate_type,
+            aggregate_id=command.aggregate_id,
+            payload=command.payload.text.decode(),
+            metadata=command.metadata,
+            expected_version=command.expected_version,
+        )
+        return await self._handle(request, [(TENANT, command.tenant_id)])
+
+    async def handle_with_headers(
+        self, payload: Any, headers: Iterable[tuple[str, str]], *, aggregate_type: str = "Account", aggregate_id: str | None = None
+    ) -> Receipt:
+        """A payload (a Python value) as a new command, with these headers; without an id: on a new aggregate. Raises as `handle`."""
+        return await self.handle_raw(Document.of(payload).text.decode(), headers, aggregate_type=aggregate_type, aggregate_id=aggregate_id)
+
+    async def handle_raw(
+        self, payload: str, headers: Iterable[tuple[str, str]] = (), *, aggregate_type: str = "Account", aggregate_id: str | None = None
+    ) -> Receipt:
+        """The text of a payload, whatever it is, as a new command. Raises as `handle`."""
+        target = aggregate_id if aggregate_id is not None else AggregateId.new_v7()
+        request = pb.SubmitCommandRequest(aggregate_type=AggregateType(aggregate_type), aggregate_id=target, payload=payload)
+        return await self._handle(request, headers)
+
+    async def health_check(self) -> HealthStatus:
+        """How the node is now."""
+        return self._health()
+
+    async def _handle(self, request: pb.SubmitCommandRequest, headers: Iterable[tuple[str, str]]) -> Receipt:
+        call = read_metadata(headers, self._calls.rules)
+        return await submit(self._calls, request, call, request.command_id or new_uuid7(), self._calls.deadline())
+
+    def _listen(self, server: grpc.aio.Server) -> int:
+        settings = self._settings
+        address = settings.grpc
+        probe = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+        with contextlib.closing(probe):
+            # gRPC says neither why nor in one line that it cannot listen.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                raise _config_error("grpc_address", f"cannot listen on {settings.grpc_address}: {error.strerror or error}") from error
+        try:
+            if settings.tls_cert is None or settings.tls_key is None:
+                return server.add_insecure_port(str(address))
+            return server.add_secure_port(str(address), _credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca))
+        except RuntimeError as error:
+            raise _config_error("grpc_address", f"cannot listen on {settings.grpc_address}: {error}") from error
+
+
+def _credentials(cert: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
+    try:
+        pair = (key.read_bytes(), cert.read_bytes())
+        authorities = client_ca.read_bytes() if client_ca is not None else None
+    except OSError as error:
+        raise _config_error("tls_cert", f"{error.filename} cannot be read: {error.strerror}") from error
+    return grpc.ssl_server_credentials([pair], root_certificates=authorities, require_client_auth=authorities is not None)
+
+
+def _config_error(setting: str, message: str) -> ConfigError:
+    return ConfigError([Mistake(setting, message)])
