@@ -58,16 +58,15 @@ class Breaker:
 
     def allow(self) -> bool:
         """Whether an attempt may be made now. True obliges the caller to tell how it went."""
-        if self._state is BreakerState.CLOSED:
-            return True
         with self._lock:
-            if self._state is not BreakerState.CLOSED:
-                now = self._clock()
-                if now < self._until:
-                    return False
-                self._state = BreakerState.HALF_OPEN
-                self._until = now + self._reset
-        return True
+            if self._state is BreakerState.CLOSED:
+                return True
+            now = self._clock()
+            if now < self._until:
+                return False
+            self._state = BreakerState.HALF_OPEN
+            self._until = now + self._reset
+            return True
 
     def success(self) -> None:
         """An attempt went well: closes."""
