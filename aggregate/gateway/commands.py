@@ -8,10 +8,11 @@ from contextlib import aclosing
 from aggregate.gateway.calls import Calls, Context
 from aggregate.gateway.command_stream import CommandStream
 from aggregate.gateway.errors import abort
-from aggregate.gateway.messages import read_command, write_receipt
 from aggregate.gateway.metadata import COMMAND_ID, CallMetadata
+from aggregate.gateway.requests import read_command
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.proto.messages import write_receipt
 from aggregate.types import Receipt, new_uuid7
 
 

@@ -10,9 +10,10 @@ from typing import TypeVar
 from aggregate.errors import ValidationError
 from aggregate.gateway.calls import Calls, Context, going_down
 from aggregate.gateway.errors import abort
-from aggregate.gateway.messages import read_version, write_event
+from aggregate.gateway.requests import read_version
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.proto.messages import write_event
 from aggregate.types import AggregateId, AggregateType
 
 PAGE = 256

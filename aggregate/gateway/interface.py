@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aggregate.types import AggregateId, AggregateState, AggregateType, Command, Event, Receipt, TenantId, Version
+from aggregate.types.stored_events import StoredEvents
 
 Canonical = Callable[[bytes], bytes]
 """The canonical text of a JSON document. Raises DocumentError or ValidationError for text that is none."""
@@ -31,14 +32,6 @@ class Handler(Protocol):
         limit: int | None = None,
     ) -> list[Event]:
         """The events of one aggregate after a version, in order. Raises NotFound, TenantAccessDenied, Unavailable, ..."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvents:
-    """Events that stand in one message of the log, and the position after them."""
-
-    events: tuple[Event, ...]
-    position: str
 
 
 class EventFeed(Protocol):

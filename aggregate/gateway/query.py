@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aggregate.gateway.calls import Calls, Context
 from aggregate.gateway.errors import abort
-from aggregate.gateway.messages import write_state
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.proto.messages import write_state
 from aggregate.types import AggregateId, AggregateType
 
 

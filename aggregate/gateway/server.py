@@ -24,6 +24,7 @@ from aggregate.gateway.metadata import TENANT, TenantRules, read_metadata
 from aggregate.gateway.query import QueryService
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.proto.messages import write_command
 from aggregate.types import AggregateId, AggregateType, Command, Document, Receipt, new_uuid7
 
 SERVICES = tuple(service.full_name for service in pb.DESCRIPTOR.services_by_name.values())
@@ -95,28 +96,21 @@ class CommandServer:
 
     async def handle(self, command: Command) -> Receipt:
         """A command as its own tenant would send it, without the network. Raises what the call would end in."""
-        request = pb.SubmitCommandRequest(
-            command_id=command.command_id,
-            aggregate_type=command.aggregate_type,
-            aggregate_id=command.aggregate_id,
-            payload=command.payload.text.decode(),
-            metadata=command.metadata,
-            expected_version=command.expected_version,
-        )
-        return await self._handle(request, [(TENANT, command.tenant_id)])
+        return await self._handle(write_command(command), [(TENANT, command.tenant_id)])
 
     async def handle_with_headers(
         self, payload: Any, headers: Iterable[tuple[str, str]], *, aggregate_type: str = "Account", aggregate_id: str | None = None
     ) -> Receipt:
         """A payload (a Python value) as a new command, with these headers; without an id: on a new aggregate. Raises as `handle`."""
-        return await self.handle_raw(Document.of(payload).text.decode(), headers, aggregate_type=aggregate_type, aggregate_id=aggregate_id)
+        return await self.handle_raw(Document.of(payload), headers, aggregate_type=aggregate_type, aggregate_id=aggregate_id)
 
     async def handle_raw(
-        self, payload: str, headers: Iterable[tuple[str, str]] = (), *, aggregate_type: str = "Account", aggregate_id: str | None = None
+        self, payload: Any, headers: Iterable[tuple[str, str]] = (), *, aggregate_type: str = "Account", aggregate_id: str | None = None
     ) -> Receipt:
-        """The text of a payload, whatever it is, as a new command. Raises as `handle`."""
+        """A payload, whatever it is (a text is taken as it is), as a new command. Raises as `handle`."""
+        text = payload if isinstance(payload, str) else Document.of(payload).text.decode()
         target = aggregate_id if aggregate_id is not None else AggregateId.new_v7()
-        request = pb.SubmitCommandRequest(aggregate_type=AggregateType(aggregate_type), aggregate_id=target, payload=payload)
+        request = pb.SubmitCommandRequest(aggregate_type=AggregateType(aggregate_type), aggregate_id=target, payload=text)
         return await self._handle(request, headers)
 
     async def health_check(self) -> HealthStatus:

@@ -1,0 +1,200 @@
+"""`AggregateClient`: a small async client of a node.
+
+    async with AggregateClient("127.0.0.1:50051", tenant_id="acme") as client:
+        receipt = await client.submit("Account", account_id, {"type": "deposit", "amount": 100})
+        state = await client.get("Account", account_id)
+
+What a node refuses is raised as the error it was on the node (`aggregate.errors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from typing import Any, Self
+
+import grpc
+from google.rpc import status_pb2
+from grpc_status import rpc_status
+
+from aggregate.errors import AggregateError, OutcomeUnknown, Unavailable
+from aggregate.proto import aggregate_pb2 as pb
+from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.proto.errors import from_status
+from aggregate.proto.messages import read_event, read_receipt, read_state, write_command
+from aggregate.types import AggregateState, Command, Document, Event, Receipt, new_uuid7
+from aggregate.types.stored_events import StoredEvents
+
+OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000))
+
+
+class AggregateClient:
+    """A connection to one node. Safe for many tasks at once; connects when first used, reconnects by itself."""
+
+    def __init__(
+        self,
+        address: str = "127.0.0.1:50051",
+        *,
+        tenant_id: str = "",
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 10.0,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        """A connection to the node at `address` (host:port).
+
+        Args:
+            address: host:port.
+            tenant_id: sent as `x-tenant-id` unless it is empty.
+            headers: more metadata of every call (`x-correlation-id`, `traceparent`, `authorization`).
+            timeout: seconds for a call that does not name its own.
+            credentials: for TLS.
+        """
+        self._headers = tuple((headers or {}).items()) + ((("x-tenant-id", tenant_id),) if tenant_id else ())
+        self._timeout = timeout
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+        else:
+            self._channel = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+        self._commands = pb_grpc.CommandServiceStub(self._channel)  # type: ignore[no-untyped-call] # generated code
+        self._events = pb_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._query = pb_grpc.QueryServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Hang up."""
+        await self._channel.close(None)
+
+    async def submit(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        payload: Any,
+        *,
+        command_id: str = "",
+        metadata: Mapping[str, str] | None = None,
+        expected_version: int | None = None,
+        timeout: float | None = None,
+    ) -> Receipt:
+        """Submit a command; returns when its events are in the log.
+
+        `payload` is a Python value, a `Document`, or JSON text. Without `command_id` a new id is made here, so that it is known whatever
+        happens. `timeout` is in seconds.
+
+        Raises:
+            OutcomeUnknown, Unavailable: nobody can say whether it was stored; the same call with the error's command id tells.
+            AggregateError: the node refused; nothing was stored.
+        """
+        command_id = command_id or new_uuid7()
+        request = pb.SubmitCommandRequest(
+            command_id=command_id,
+            aggregate_type=aggregate_type,
+            aggregate_id=aggregate_id,
+            payload=payload if isinstance(payload, str) else Document.of(payload).text.decode(),
+            metadata=metadata,
+            expected_version=expected_version,
+        )
+        try:
+            reply = await self._commands.SubmitCommand(request, **self._call(timeout))
+        except grpc.aio.AioRpcError as error:
+            raise _error(error, command_id) from error
+        return read_receipt(reply, aggregate_type)
+
+    async def submit_many(
+        self, commands: Iterable[Command] | AsyncIterable[Command]
+    ) -> AsyncIterator[tuple[int, Receipt | AggregateError]]:
+        """Submit a stream of commands; yields (index, outcome) as they are decided, those of one aggregate in order.
+
+        The tenant is the client's, whatever a command says.
+
+        Raises:
+            AggregateError: the call broke off; what has no outcome yet may be stored or not (the same ids tell).
+        """
+        types: dict[int, str] = {}
+
+        async def requests() -> AsyncIterator[pb.SubmitCommandsRequest]:
+            index = 0
+            async for command in _each(commands):
+                types[index] = command.aggregate_type
+                index += 1
+                yield pb.SubmitCommandsRequest(commands=[write_command(command)])
+
+        try:
+            async for reply in self._commands.SubmitCommands(requests(), metadata=self._headers):
+                for result in reply.results:
+                    yield result.index, _outcome(result, types.pop(result.index))
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from error
+
+    async def get(self, aggregate_type: str, aggregate_id: str, *, timeout: float | None = None) -> AggregateState:
+        """The newest state. Raises NotFound, TenantAccessDenied, ..."""
+        try:
+            reply = await self._query.Get(pb.GetRequest(aggregate_type=aggregate_type, aggregate_id=aggregate_id), **self._call(timeout))
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from error
+        return read_state(reply)
+
+    async def read_events(
+        self, aggregate_type: str, aggregate_id: str, *, after_version: int = 0, limit: int = 0, timeout: float | None = None
+    ) -> list[Event]:
+        """The events of one aggregate after a version, in order; at most `limit` unless it is 0. Raises NotFound, ..."""
+        request = pb.ReadEventsRequest(aggregate_type=aggregate_type, aggregate_id=aggregate_id, after_version=after_version, limit=limit)
+        try:
+            return [read_event(each) async for reply in self._events.ReadEvents(request, **self._call(timeout)) for each in reply.events]
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from error
+
+    async def subscribe(
+        self, *, after_position: str = "", aggregate_types: Iterable[str] = (), aggregate_ids: Iterable[str] = ()
+    ) -> AsyncIterator[StoredEvents]:
+        """The tenant's events in the order of the log, from a position on, then as they come; until the iterator is closed.
+
+        Raises:
+            Unavailable: the node went away; go on from the last position taken.
+        """
+        request = pb.SubscribeEventsRequest(after_position=after_position, aggregate_types=aggregate_types, aggregate_ids=aggregate_ids)
+        call = self._events.SubscribeEvents(request, metadata=self._headers)
+        try:
+            async for reply in call:
+                yield StoredEvents(tuple(map(read_event, reply.events)), reply.position)
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from error
+        finally:
+            call.cancel()
+
+    def _call(self, timeout: float | None) -> dict[str, Any]:
+        return {"metadata": self._headers, "timeout": self._timeout if timeout is None else timeout}
+
+
+async def _each(commands: Iterable[Command] | AsyncIterable[Command]) -> AsyncIterator[Command]:
+    if isinstance(commands, AsyncIterable):
+        async for command in commands:
+            yield command
+    else:
+        for command in commands:
+            yield command
+
+
+def _outcome(result: pb.CommandResult, aggregate_type: str) -> Receipt | AggregateError:
+    if result.HasField("accepted"):
+        return read_receipt(result.accepted, aggregate_type)
+    status = status_pb2.Status.FromString(result.refused.SerializeToString())
+    return from_status(status) or AggregateError(status.message)
+
+
+def _error(error: grpc.aio.AioRpcError, command_id: str = "") -> AggregateError:
+    """The node's error; where it is not the node that speaks, what that means for the caller."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type] # it asks for no more than an AioRpcError has
+    told = from_status(status) if status is not None else None
+    if told is not None:
+        return told
+    words = error.details() or error.code().name
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and command_id:
+        return OutcomeUnknown(command_id, "no answer in time")
+    if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}:
+        again = f"; if it was sent, command {command_id} may be stored: send it again with the same id" if command_id else ""
+        return Unavailable(f"no answer from the node: {words}{again}", "unreachable")
+    return AggregateError(f"{error.code().name}: {words}")
