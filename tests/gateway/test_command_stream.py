@@ -1,0 +1,185 @@
+"""SubmitCommands: many commands on one call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from aggregate.errors import Rejected, Unavailable, ValidationError
+from aggregate.gateway.command_stream import MAX_UNDER_WAY
+from aggregate.proto import aggregate_pb2 as pb
+from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.types import AggregateId, Command, Receipt
+
+from .conftest import FakeHandler, Gateway
+
+
+def deposit(target: str, amount: int) -> Command:
+    return Command.new_test({"type": "deposit", "amount": amount}, aggregate_id=target)
+
+
+async def test_each_command_gets_its_result(gateway: Gateway) -> None:
+    commands = [deposit(AggregateId.new_v7(), number) for number in range(700)]
+    async with gateway.client() as client:
+        outcomes = dict([pair async for pair in client.submit_many(commands)])
+    assert sorted(outcomes) == list(range(700))
+    for index, command in enumerate(commands):
+        receipt = outcomes[index]
+        assert isinstance(receipt, Receipt)
+        assert receipt.command_id == command.command_id
+
+
+async def test_a_refused_command_has_its_status_and_the_others_go_on(gateway: Gateway, handler: FakeHandler) -> None:
+    def refuse_odd(command: Command) -> None:
+        if command.payload.value["amount"] % 2:
+            raise Rejected("odd", "odd amounts are refused", gas_used=3)
+
+    handler.decide = refuse_odd
+    commands = [deposit(AggregateId.new_v7(), number) for number in range(10)]
+    async with gateway.client() as client:
+        outcomes = dict([pair async for pair in client.submit_many(commands)])
+    assert [type(outcomes[index]) for index in range(10)] == [Receipt, Rejected] * 5
+
+
+async def test_commands_of_one_aggregate_are_decided_in_order_and_others_beside_them(gateway: Gateway, handler: FakeHandler) -> None:
+    slow, quick = AggregateId.new_v7(), AggregateId.new_v7()
+    order: list[tuple[str, int]] = []
+    released = asyncio.Event()
+
+    async def decide(command: Command) -> None:
+        if command.aggregate_id == slow:
+            await released.wait()
+        order.append((command.aggregate_id, command.payload.value["amount"]))
+        if command.aggregate_id == quick and len(order) == 3:
+            released.set()
+
+    handler.decide = decide
+    commands = [deposit(target, number) for number in range(3) for target in (slow, quick)]
+    async with gateway.client() as client:
+        indexes = [index async for index, _ in client.submit_many(commands)]
+    assert order == [(quick, 0), (quick, 1), (quick, 2), (slow, 0), (slow, 1), (slow, 2)]
+    assert sorted(indexes) == list(range(6))
+
+
+async def test_the_same_aggregate_in_other_letters_is_the_same(gateway: Gateway, handler: FakeHandler) -> None:
+    target = AggregateId.new_v7()
+    under_way = peak = 0
+
+    async def decide(_: Command) -> None:
+        nonlocal under_way, peak
+        under_way += 1
+        peak = max(peak, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+
+    handler.decide = decide
+    requests = [
+        pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=name, payload='{"type":"deposit"}')
+        for name in (target, target.upper())
+    ]
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        call = pb_grpc.CommandServiceStub(channel).SubmitCommands(iter([pb.SubmitCommandsRequest(commands=requests)]))
+        results = [result async for reply in call for result in reply.results]
+    assert [result.WhichOneof("outcome") for result in results] == ["accepted", "accepted"]
+    assert peak == 1
+
+
+@pytest.mark.parametrize("count", [0, 257])
+async def test_a_message_of_a_wrong_size_ends_the_call_after_the_results_of_those_before(gateway: Gateway, count: int) -> None:
+    one = pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=AggregateId.new_v7(), payload='{"type":"deposit"}')
+    messages = [pb.SubmitCommandsRequest(commands=[one]), pb.SubmitCommandsRequest(commands=[one] * count)]
+    results = []
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:  # noqa: PT012 - the results before the error matter
+            async for reply in pb_grpc.CommandServiceStub(channel).SubmitCommands(iter(messages)):
+                results += reply.results
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert [result.index for result in results] == [0]
+
+
+async def test_a_made_command_id_stands_in_the_result(gateway: Gateway, handler: FakeHandler) -> None:
+    request = pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=AggregateId.new_v7(), payload='{"type":"deposit"}')
+    bad = pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id="none", payload='{"type":"deposit"}')
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        call = pb_grpc.CommandServiceStub(channel).SubmitCommands(iter([pb.SubmitCommandsRequest(commands=[request, bad])]))
+        results = {result.index: result async for reply in call for result in reply.results}
+    assert results[0].command_id == handler.seen[0][0].command_id == results[0].accepted.command_id
+    assert len(results[1].command_id) == 36
+    assert results[1].refused.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+
+
+async def test_a_caller_without_tenant_rights_to_a_header_is_refused_at_once(gateway: Gateway) -> None:
+    async with gateway.client(tenant_id="no tenant") as client:
+        with pytest.raises(ValidationError, match="tenant"):
+            await anext(client.submit_many([deposit(AggregateId.new_v7(), 1)]))
+
+
+async def test_the_node_reads_no_further_than_it_may_have_under_way(gateway: Gateway, handler: FakeHandler) -> None:
+    never = asyncio.Event()
+    handler.decide = lambda _: never.wait()
+    sent = 0
+
+    async def endless() -> AsyncIterator[pb.SubmitCommandsRequest]:
+        nonlocal sent
+        padding = json.dumps({"type": "deposit", "note": "x" * 1000})
+        while True:
+            commands = [
+                pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=AggregateId.new_v7(), payload=padding) for _ in range(64)
+            ]
+            yield pb.SubmitCommandsRequest(commands=commands)
+            sent += 64
+
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        call = pb_grpc.CommandServiceStub(channel).SubmitCommands(endless())
+        while len(handler.seen) < MAX_UNDER_WAY:
+            await asyncio.sleep(0.01)
+        before = -1
+        while before != sent:  # until the sender is held up
+            before = sent
+            await asyncio.sleep(0.2)
+        assert len(handler.seen) == MAX_UNDER_WAY
+        assert sent < 20 * MAX_UNDER_WAY
+        call.cancel()
+
+
+async def test_a_call_that_is_broken_off_leaves_nothing_behind(gateway: Gateway, handler: FakeHandler) -> None:
+    cancelled = asyncio.Event()
+
+    async def decide(_: Command) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    handler.decide = decide
+    async with gateway.client() as client:
+        results = client.submit_many([deposit(AggregateId.new_v7(), 1)])
+        waiting = asyncio.ensure_future(anext(results))
+        while not handler.seen:
+            await asyncio.sleep(0.005)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await results.aclose()
+        await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_a_stopping_server_ends_the_call_after_the_results(gateway: Gateway, handler: FakeHandler) -> None:
+    commands: asyncio.Queue[Command] = asyncio.Queue()
+
+    async def endless() -> AsyncIterator[Command]:
+        while True:
+            yield await commands.get()
+
+    async with gateway.client() as client:
+        results = client.submit_many(endless())
+        commands.put_nowait(deposit(AggregateId.new_v7(), 1))
+        assert isinstance((await anext(results))[1], Receipt)
+        stopping = asyncio.create_task(gateway.server.stop(10))
+        with pytest.raises(Unavailable) as caught:
+            await anext(results)
+        await stopping
+    assert caught.value.reason == "draining"

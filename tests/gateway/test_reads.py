@@ -1,0 +1,79 @@
+"""EventService and QueryService over a real channel."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from aggregate.errors import NotFound, Unavailable, ValidationError
+from aggregate.types import AggregateId, AggregateState, AggregateType, Document, Event, TenantId, Version
+from aggregate.types.stored_events import StoredEvents
+
+from .conftest import FakeHandler, Gateway
+
+TARGET = AggregateId.new_v7()
+
+
+def events(count: int) -> list[Event]:
+    return [Event.new_test(aggregate_id=TARGET, version=number, position=f"0:{number}") for number in range(1, count + 1)]
+
+
+async def test_events_come_in_order_however_many(gateway: Gateway, handler: FakeHandler) -> None:
+    handler.events = events(1000)
+    async with gateway.client() as client:
+        read = await client.read_events("Account", TARGET)
+        tail = await client.read_events("Account", TARGET, after_version=990, limit=3)
+    assert read == handler.events
+    assert [event.version for event in tail] == [991, 992, 993]
+
+
+async def test_a_bad_id_is_refused_by_name(gateway: Gateway) -> None:
+    async with gateway.client() as client:
+        with pytest.raises(ValidationError) as caught:
+            await client.read_events("Account", "42")
+        assert caught.value.field == "aggregate_id"
+        with pytest.raises(ValidationError) as caught:
+            await client.get("No type", TARGET)
+        assert caught.value.field == "aggregate_type"
+
+
+async def test_a_state_comes_back_whole(gateway: Gateway, handler: FakeHandler) -> None:
+    key = (TenantId("acme"), AggregateType("Account"), TARGET)
+    handler.state = AggregateState(*key, Version(4), Document.of({"balance": 75}), "ab" * 32, "0:9")
+    async with gateway.client(tenant_id="acme") as client:
+        assert await client.get("Account", TARGET) == handler.state
+
+
+async def test_an_unknown_aggregate_is_not_found(gateway: Gateway) -> None:
+    async with gateway.client() as client:
+        with pytest.raises(NotFound, match=TARGET):
+            await client.get("Account", TARGET)
+
+
+async def test_a_subscription_gives_what_was_stored_at_once_together(gateway: Gateway, handler: FakeHandler) -> None:
+    first, second, third = events(3)
+    handler.groups = [StoredEvents((first, second), "0:1"), StoredEvents((third,), "0:2")]
+    async with gateway.client() as client:
+        subscription = client.subscribe()
+        assert [await anext(subscription), await anext(subscription)] == handler.groups
+        await subscription.aclose()
+
+
+async def test_a_subscription_ends_when_the_node_goes_down(gateway: Gateway, handler: FakeHandler) -> None:
+    handler.groups = [StoredEvents(tuple(events(1)), "0:1")]
+    async with gateway.client() as client:
+        subscription = client.subscribe()
+        await anext(subscription)
+        stopping = asyncio.create_task(gateway.server.stop(10))
+        with pytest.raises(Unavailable) as caught:
+            await anext(subscription)
+        await stopping
+    assert caught.value.reason == "draining"
+
+
+async def test_a_subscription_with_a_bad_name_is_refused(gateway: Gateway) -> None:
+    async with gateway.client() as client:
+        for wrong in ({"aggregate_types": ["no type!"]}, {"aggregate_ids": ["42"]}, {"aggregate_types": ["T"] * 300}):
+            with pytest.raises(ValidationError):
+                await anext(client.subscribe(**wrong))

@@ -1,0 +1,92 @@
+"""The server around the services: health, reflection, addresses, TLS files, size."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from aggregate.config.settings import Settings
+from aggregate.errors import ConfigError, Unavailable
+from aggregate.gateway.health import HealthStatus
+from aggregate.gateway.interface import Backend
+from aggregate.gateway.server import CommandServer
+from aggregate.types import Command
+
+from .conftest import FakeHandler, Gateway, python_canonical
+
+
+async def test_the_health_service_follows_the_node(gateway: Gateway) -> None:
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        for serving, expected in ((True, "SERVING"), (False, "NOT_SERVING"), (True, "SERVING")):
+            await gateway.server.set_serving(serving)
+            for service in ("", "cloudlysis.aggregate.v1.CommandService"):
+                reply = await health.Check(health_pb2.HealthCheckRequest(service=service))
+                assert health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status) == expected
+
+
+async def test_reflection_lists_the_services_and_gives_the_file(gateway: Gateway) -> None:
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        requests = [
+            reflection_pb2.ServerReflectionRequest(list_services=""),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol="cloudlysis.aggregate.v1.CommandService"),
+        ]
+        listed, file = [reply async for reply in stub.ServerReflectionInfo(iter(requests))]
+    names = {service.name for service in listed.list_services_response.service}
+    assert names >= {f"cloudlysis.aggregate.v1.{name}Service" for name in ("Command", "Event", "Query")} | {"grpc.health.v1.Health"}
+    assert b"SubmitCommandRequest" in file.file_descriptor_response.file_descriptor_proto[0]
+
+
+async def test_a_busy_port_is_one_clear_error(handler: FakeHandler) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = CommandServer(
+            Backend(lambda: handler, lambda: handler, python_canonical),
+            Settings(grpc_address=f"127.0.0.1:{port}"),
+            lambda: HealthStatus(True, True),
+        )
+        with pytest.raises(ConfigError, match=rf"cannot listen on 127\.0\.0\.1:{port}: Address already in use"):
+            await server.start()
+
+
+async def test_a_second_server_does_not_share_the_port(gateway: Gateway, handler: FakeHandler) -> None:
+    second = CommandServer(
+        Backend(lambda: handler, lambda: handler, python_canonical),
+        Settings(grpc_address=gateway.server.address),
+        lambda: HealthStatus(True, True),
+    )
+    with pytest.raises(ConfigError):
+        await second.start()
+
+
+async def test_tls_files_that_hold_nothing_are_an_error(handler: FakeHandler, tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("")
+    settings = Settings(grpc_address="127.0.0.1:0", tls_cert=tmp_path / "cert.pem", tls_key=tmp_path / "key.pem")
+    server = CommandServer(Backend(lambda: handler, lambda: handler, python_canonical), settings, lambda: HealthStatus(True, True))
+    with pytest.raises(ConfigError, match="cannot"):
+        await server.start()
+
+
+async def test_before_the_node_is_up_a_command_is_told_to_come_again() -> None:
+    def not_yet() -> FakeHandler:
+        raise Unavailable("connecting to NATS", "starting")
+
+    server = CommandServer(
+        Backend(not_yet, not_yet, python_canonical), Settings(grpc_address="127.0.0.1:0"), lambda: HealthStatus(False, True, reasons=("x",))
+    )
+    await server.start()
+    try:
+        with pytest.raises(Unavailable, match="connecting"):
+            await server.handle(Command.new_test())
+        assert not (await server.health_check()).ready
+    finally:
+        await server.stop(0)
