@@ -19,6 +19,15 @@ from aggregate.types.json import canonical, parse
 from aggregate.types.stored_events import StoredEvents
 
 
+START = Version.initial()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition that nothing announces."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
 @dataclass
 class FakeHandler:
     """Accepts everything with one event `done`, unless `decide` says otherwise."""
@@ -59,7 +68,7 @@ class FakeHandler:
         aggregate_type: AggregateType,
         aggregate_id: AggregateId,
         *,
-        after_version: Version = Version(0),
+        after_version: Version = START,
         limit: int | None = None,
     ) -> list[Event]:
         return [event for event in self.events if event.version > after_version][:limit]

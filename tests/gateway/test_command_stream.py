@@ -15,7 +15,7 @@ from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.types import AggregateId, Command, Receipt
 
-from .conftest import FakeHandler, Gateway
+from .conftest import FakeHandler, Gateway, until
 
 
 def deposit(target: str, amount: int) -> Command:
@@ -135,8 +135,7 @@ async def test_the_node_reads_no_further_than_it_may_have_under_way(gateway: Gat
 
     async with grpc.aio.insecure_channel(gateway.server.address) as channel:
         call = pb_grpc.CommandServiceStub(channel).SubmitCommands(endless())
-        while len(handler.seen) < MAX_UNDER_WAY:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(handler.seen) >= MAX_UNDER_WAY)
         before = -1
         while before != sent:  # until the sender is held up
             before = sent
@@ -159,8 +158,7 @@ async def test_a_call_that_is_broken_off_leaves_nothing_behind(gateway: Gateway,
     async with gateway.client() as client:
         results = client.submit_many([deposit(AggregateId.new_v7(), 1)])
         waiting = asyncio.ensure_future(anext(results))
-        while not handler.seen:
-            await asyncio.sleep(0.005)
+        await until(lambda: bool(handler.seen))
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         await results.aclose()
