@@ -10,7 +10,7 @@ import os
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Final
+from typing import Final, cast
 
 from aggregate.engine.interface import CommitFold, Decision, Engine, Evaluation, Fold, FoldExpectation, Matches, Program, State
 from aggregate.errors import ConfigError, Mistake
@@ -58,7 +58,7 @@ def _engine(name: str) -> Engine:
     if name == "pure":
         from aggregate.engine.pure.engine import PureEngine  # noqa: PLC0415 (a server with the native engine never loads the pure one)
 
-        return PureEngine()
+        return cast(Engine, PureEngine())  # each engine takes its own states only, which the interface does not say
     missing = [module for module in _COMPILED if find_spec(module) is None]
     if missing:
         why = f"the native engine is asked for, but {' and '.join(missing)} is not built; install a wheel or build it, or choose `pure`"

@@ -37,7 +37,7 @@ def index(call: Call, container: Value, key: Value, at: At) -> Value:
         raise Failure("type.index_target", at, type=type_name(container))
     position = _index(container, key, at)
     _check_range(container, position, at)
-    return container[position]  # type: ignore[index]
+    return container[position]
 
 
 def cut(call: Call, value: Value, bounds: tuple[Value, ...], at: At) -> Value:
@@ -48,8 +48,8 @@ def cut(call: Call, value: Value, bounds: tuple[Value, ...], at: At) -> Value:
     for bound in bounds:
         if bound is not ... and type(bound) is not int:
             raise Failure("type.slice_bound", at, value=shown(bound))
-        ends.append(None if bound is ... else bound)  # type: ignore[arg-type]
-    start, stop, _ = slice(*ends).indices(len(value))  # type: ignore[arg-type]
+        ends.append(None if bound is ... else bound)
+    start, stop, _ = slice(*ends).indices(len(value))
     length = max(stop - start, 0)
     if type(value) is str:
         call.charge(read(value), at)
@@ -58,7 +58,7 @@ def cut(call: Call, value: Value, bounds: tuple[Value, ...], at: At) -> Value:
     call.charge(made_list(length), at)
     if length > MAX_LIST:
         raise Failure("limit.list", at)
-    return new_list(value[start:stop] if length else (), call.epoch)  # type: ignore[index,arg-type]
+    return new_list(value[start:stop] if length else (), call.epoch)
 
 
 def write_field(call: Call, target: Value, name: str, value: Value, at: At) -> None:
@@ -85,7 +85,7 @@ def write_index(call: Call, target: Value, key: Value, value: Value, at: At) -> 
     check_mutable(call, target, at)
     call.charge(WRITE_ELEMENT, at)
     _check_range(target, position, at)
-    target[position] = value  # type: ignore[index]
+    target[position] = value
 
 
 def store(target: dict[str, Value], key: str, value: Value, at: At) -> None:
@@ -105,7 +105,7 @@ def check_mutable(call: Call, target: Value, at: At) -> None:
     """
     kind = type(target)
     if kind is List or kind is Map:
-        if target.epoch == call.epoch:  # type: ignore[union-attr]
+        if target.epoch == call.epoch:
             if call.locks and id(target) in call.locks:
                 raise Failure(f"mutation.{type_name(target)}", at)
             return
@@ -131,6 +131,6 @@ def _index(container: Value, key: Value, at: At) -> int:
 
 
 def _check_range(container: Value, position: int, at: At) -> None:
-    length = len(container)  # type: ignore[arg-type]
+    length = len(container)
     if not -length <= position < length:
         raise Failure("index.range", at, index=position, type=type_name(container), length=length)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from aggregate.engine.pure.access import store
@@ -74,14 +74,14 @@ def compile_map(node: Node, scope: Scope) -> Run:
     return run
 
 
-def iterated(call: Call, value: Value, at: At) -> Sequence[Value]:
+def iterated(call: Call, value: Value, at: At) -> Any:
     """What a loop or clause over `value` meets; a map's keys are paid for and taken at once. The caller unlocks what `locked` says."""
     kind = type(value)
     if kind in LISTS:
-        return value  # type: ignore[return-value]
+        return value
     if kind in MAPS:
-        call.charge(len(value), at)  # type: ignore[arg-type]
-        return sorted(value)  # type: ignore[arg-type]
+        call.charge(len(value), at)
+        return sorted(value)
     raise Failure("type.iterate", at, type=type_name(value))
 
 
@@ -97,9 +97,9 @@ def bind(slots: list[Any], targets: tuple[int, ...], value: Value, at: At) -> No
     """Unpack a list into slots."""
     if type(value) not in LISTS:
         raise Failure("type.unpack", at, type=type_name(value))
-    if len(value) != len(targets):  # type: ignore[arg-type]
-        raise Failure("value.unpack", at, names=len(targets), values=len(value))  # type: ignore[arg-type]
-    for slot, item in zip(targets, value, strict=True):  # type: ignore[arg-type]
+    if len(value) != len(targets):
+        raise Failure("value.unpack", at, names=len(targets), values=len(value))
+    for slot, item in zip(targets, value, strict=True):
         slots[slot] = item
 
 

@@ -130,7 +130,7 @@ def _local(node: Node, scope: Scope) -> Run:
         value: Any = slots[slot]
         if value is UNBOUND:
             raise unbound(name, at)
-        return value  # type: ignore[no-any-return]
+        return value
 
     return run
 
@@ -277,7 +277,8 @@ def _function(node: Node, scope: Scope) -> Run:
         raise BadIR(f"{name} takes no such keyword")
     minimum, maximum = FUNCTIONS[name][1]
     if not named and minimum <= len(args) and (maximum is None or len(args) <= maximum):
-        function, nothing = FUNCTIONS[name][0], {}
+        function = FUNCTIONS[name][0]
+        nothing: dict[str, Value] = {}
 
         def direct(call: Call, slots: list[Any]) -> Value:
             return function(call, [argument(call, slots) for argument in args], nothing, at)
@@ -322,7 +323,7 @@ def _field(node: Node, left_node: Node, left: Run, scope: Scope) -> Run:
 
         def run_local(call: Call, slots: list[Any]) -> Value:
             try:
-                return slots[slot][name]  # type: ignore[no-any-return]
+                return slots[slot][name]
             except (KeyError, TypeError):
                 return slow(slots[slot])
 
@@ -331,7 +332,7 @@ def _field(node: Node, left_node: Node, left: Run, scope: Scope) -> Run:
     def run(call: Call, slots: list[Any]) -> Value:
         value = left(call, slots)
         try:
-            return value[name]  # type: ignore[no-any-return]
+            return value[name]
         except (KeyError, TypeError):
             return slow(value)
 
@@ -395,9 +396,9 @@ def _and(node: Node, left_node: Node, left: Run, scope: Scope) -> Run:
     def run(call: Call, slots: list[Any]) -> Value:
         value = left(call, slots)
         if not value:
-            return value  # type: ignore[no-any-return]
+            return value
         enter_unit(call, weight, at)
-        return right(call, slots)  # type: ignore[no-any-return]
+        return right(call, slots)
 
     return run
 
@@ -408,9 +409,9 @@ def _or(node: Node, left_node: Node, left: Run, scope: Scope) -> Run:
     def run(call: Call, slots: list[Any]) -> Value:
         value = left(call, slots)
         if value:
-            return value  # type: ignore[no-any-return]
+            return value
         enter_unit(call, weight, at)
-        return right(call, slots)  # type: ignore[no-any-return]
+        return right(call, slots)
 
     return run
 
@@ -442,7 +443,7 @@ def binary(op: str, left: Run, right: Run, at: At) -> Run:
     def run(call: Call, slots: list[Any]) -> Value:
         a, b = left(call, slots), right(call, slots)
         if type(a) is int and type(b) is int and low <= a <= high and low <= b <= high:
-            return plain(a, b)  # type: ignore[no-any-return]
+            return plain(a, b)
         return full(call, a, b, at)
 
     return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aggregate.engine.pure.failure import Failure, Rejection
+from aggregate.engine.pure.failure import Failure
 from aggregate.engine.pure.gas import Call
 from aggregate.engine.pure.json_writer import write
 from aggregate.engine.pure.results import State
@@ -29,7 +29,7 @@ def apply_all(folding: Folding, apply: Function, events: Sequence[Value], gas: i
     value, used = folding.value, 0
     index = 0
     try:
-        for index, event in enumerate(events):  # noqa: B007 (the failing one is wanted after the loop)
+        for index, event in enumerate(events):
             call = Call(gas)
             value = body(call, [value, event, *rest] if params == 2 else [value, event, meta(index), *rest])
             used += gas - call.left
@@ -37,7 +37,7 @@ def apply_all(folding: Folding, apply: Function, events: Sequence[Value], gas: i
     except Failure as failure:
         folding.failure = failure
         used += call.used
-    except (Rejection, Exception) as error:
+    except Exception as error:  # noqa: BLE001 (nothing leaves the engine but outcomes of the language)
         folding.failure = Failure("engine_bug.failure")
         folding.failure.__cause__ = error
         used += call.used

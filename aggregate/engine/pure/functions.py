@@ -1,14 +1,13 @@
-"""The built-in functions on values and numbers; those that make or order lists are in `iterables.py`, `event` and `reject` in `outcome.py`."""
+"""The built-in functions on values and numbers; those that make or order lists are in `iterables.py`, the outcomes in `outcome.py`."""
 
 from __future__ import annotations
 
 from aggregate.engine.pure import number
-from aggregate.engine.pure.access import check_length, check_text
 from aggregate.engine.pure.arguments import INTEGER, MAP, NUMBER, SCALAR, SIZED, STRING, Keywords, Where, want
 from aggregate.engine.pure.failure import At, Failure
 from aggregate.engine.pure.gas import Call, lookup, made_list, made_map, made_string, read, wide
 from aggregate.engine.pure.number import OutOfDomain
-from aggregate.engine.pure.value import CONTAINERS, MAX_LIST, MAX_STRING, NUMBERS, Value, new_list, new_map, scalar_text, shown, type_name
+from aggregate.engine.pure.value import CONTAINERS, MAX_LIST, MAX_STRING, Value, new_list, new_map, scalar_text, shown, type_name
 from aggregate.engine.pure.walk import Writer
 
 
@@ -16,7 +15,7 @@ def len_(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
     value = args[0]
     want("len", 1, value, SIZED, at)
     call.charge(read(value), at)
-    return len(value)  # type: ignore[arg-type]
+    return len(value)
 
 
 def bool_(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
@@ -52,7 +51,7 @@ def int_(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
     if type(value) is str:
         return _parsed(call, value, "int", at)
     call.charge(wide(value), at)
-    return number.truncate(value)  # type: ignore[arg-type]
+    return number.truncate(value)
 
 
 def number_(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
@@ -77,7 +76,7 @@ def _parsed(call: Call, text: str, function: str, at: At) -> Value:
 def abs_(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
     want("abs", 1, args[0], NUMBER, at)
     call.charge(wide(args[0]), at)
-    return number.absolute(args[0])  # type: ignore[arg-type]
+    return number.absolute(args[0])
 
 
 def round_(call: Call, args: list[Value], keywords: Keywords, at: At) -> Value:
@@ -94,14 +93,14 @@ def round_(call: Call, args: list[Value], keywords: Keywords, at: At) -> Value:
     digits = _places("round", places, at)
     if mode not in number.MODES:
         raise Failure("value.mode", at, mode=shown(mode))
-    return number.round_to(args[0], digits, mode)  # type: ignore[arg-type]
+    return number.round_to(args[0], digits, mode)
 
 
 def fixed(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
     want("fixed", 1, args[0], NUMBER, at)
     want("fixed", 2, args[1], INTEGER, at)
     call.charge(wide(*args), at)
-    text = number.fixed(args[0], _places("fixed", args[1], at))  # type: ignore[arg-type]
+    text = number.fixed(args[0], _places("fixed", args[1], at))
     call.charge(made_string(len(text)), at)
     return text
 
@@ -115,13 +114,14 @@ def split(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
     if type(n) is not int or n < 1:
         raise Failure("value.split_parts", at, value=shown(n))
     digits = _places("split", places, at)
-    if number.units_of(amount, digits) is None:  # type: ignore[arg-type]
+    units = number.units_of(amount, digits)
+    if units is None:
         raise Failure("value.split_fine", at, amount=shown(amount), places=digits)
     call.charge(made_list(n), at)
     if n > MAX_LIST:
         raise Failure("limit.split_parts", at)
     try:
-        return new_list(number.split(amount, n, digits), call.epoch)  # type: ignore[arg-type]
+        return new_list(number.split(units, n, digits), call.epoch)
     except OutOfDomain:
         raise Failure("overflow.function", at, function="split") from None
 
@@ -135,15 +135,15 @@ def _places(function: str, places: Value, at: At) -> int:
 def dict_(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
     source = args[0] if args else {}
     want("dict", 1, source, MAP, at)
-    call.charge(made_map(len(source)), at)  # type: ignore[arg-type]
-    return new_map(source, call.epoch)  # type: ignore[arg-type]
+    call.charge(made_map(len(source)), at)
+    return new_map(source, call.epoch)
 
 
 def has(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
     value, path = args
     want("has", 2, path, STRING, at)
     call.charge(read(path), at)
-    for step in path.split("."):  # type: ignore[union-attr]
+    for step in path.split("."):
         if not isinstance(value, dict):
             return False
         call.charge(lookup(len(value)), at)

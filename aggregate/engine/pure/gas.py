@@ -65,7 +65,7 @@ def lookup(size: int) -> int:
 def wide(*values: Value) -> int:
     """N: 8 when a number among the values is not an integer in the i64 range."""
     for value in values:
-        if type(value) in _NUMBERS and is_wide(value):  # type: ignore[arg-type]
+        if type(value) in _NUMBERS and is_wide(value):
             return WIDE
     return 0
 

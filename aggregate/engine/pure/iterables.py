@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from aggregate.engine.pure import number
 from aggregate.engine.pure.access import check_length
-from aggregate.engine.pure.arguments import BOOL, ITERABLE, MAP, NUMBER, STRING, Keywords, want, want_comparable, want_elements, want_integer
+from aggregate.engine.pure.arguments import (
+    BOOL,
+    ITERABLE,
+    MAP,
+    NUMBER,
+    STRING,
+    Keywords,
+    want,
+    want_comparable,
+    want_elements,
+    want_integer,
+)
 from aggregate.engine.pure.failure import At, Failure
 from aggregate.engine.pure.gas import Call, lookup, made_list, read, wide
 from aggregate.engine.pure.number import Dec
@@ -18,16 +30,17 @@ PAIR = made_list(2)
 
 def _items(function: str, position: int, value: Value, at: At) -> Sequence[Value]:
     want(function, position, value, ITERABLE, at)
-    return items_of(value)  # type: ignore[return-value]
+    items: Sequence[Value] = items_of(value)
+    return items
 
 
-def order_keys(items: Sequence[Value]) -> list[int] | list[str]:
+def order_keys(items: Sequence[Value]) -> Sequence[Any]:
     """Keys that order numbers or strings as the language does: of numbers the coefficients at a common scale."""
     if any(type(item) is Dec for item in items):
-        pairs = [number.parts(item) for item in items]  # type: ignore[arg-type]
+        pairs = [number.parts(item) for item in items]
         scale = max(part[1] for part in pairs)
         return [coefficient * 10 ** (scale - own) for coefficient, own in pairs]
-    return items  # type: ignore[return-value]
+    return items
 
 
 def _extreme(function: str, pick: Callable[..., int]) -> Callable[[Call, list[Value], Keywords, At], Value]:
@@ -66,7 +79,7 @@ def sum_(call: Call, args: list[Value], _: Keywords, at: At) -> Value:
 def _accumulate(call: Call, total: Value, item: Value, at: At) -> Value:
     call.charge(wide(total, item), at)
     try:
-        return number.add(total, item)  # type: ignore[arg-type]
+        return number.add(total, item)
     except number.OutOfDomain:
         raise Failure("overflow.function", at, function="sum") from None
 
@@ -79,14 +92,14 @@ def sorted_(call: Call, args: list[Value], keywords: Keywords, at: At) -> Value:
     items = _items("sorted", 1, args[0], at)
     n = len(items)
     call.charge(n, at)
-    values = _values_by(call, items, by, at) if "by" in keywords else items  # type: ignore[arg-type]
+    values = _values_by(call, items, by, at) if "by" in keywords else items
     want_comparable("sorted", values, at)
     points = sum(len(value) for value in values if type(value) is str)
     call.charge(n.bit_length() * (n + (points >> 4)), at)
     call.charge(made_list(n), at)
     check_length(n, at)
     keys = order_keys(values)
-    order = sorted(range(n), key=keys.__getitem__, reverse=reverse)  # type: ignore[arg-type]
+    order = sorted(range(n), key=keys.__getitem__, reverse=reverse)
     return new_list([items[i] for i in order], call.epoch)
 
 

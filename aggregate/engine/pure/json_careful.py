@@ -6,7 +6,7 @@ Order of checks of a token: syntax, depth, the count of its container, then its 
 from __future__ import annotations
 
 import re
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from aggregate.engine.pure import number
 from aggregate.engine.pure.failure import Failure
@@ -30,7 +30,7 @@ class CarefulReader:
         self._document = document
         self._depth = depth
         self._at = 0
-        self._stack: list[list[Value] | dict[str, Value]] = []
+        self._stack: list[Any] = []
         self._keys: list[str] = []
 
     def read(self) -> Value:
@@ -54,7 +54,7 @@ class CarefulReader:
             if opened:
                 if self._first(value):
                     continue
-                value = self._stack.pop()  # type: ignore[assignment]
+                value = self._stack.pop()
             # `value` is complete: store it, and close what ends with it
             while True:
                 self._store(value)
@@ -64,10 +64,10 @@ class CarefulReader:
                     break
                 value = self._stack.pop()
 
-    def _token(self) -> tuple[Value, bool]:
+    def _token(self) -> tuple[Value, bool]:  # noqa: RET503 (the end does not return)
         """The scalar here, or the empty container that opens here."""
         character, start = self._peek(), self._at
-        if character in ("[", "{") and character:
+        if character in ("[", "{"):
             if len(self._stack) > self._depth:
                 self._fail("bad_input.depth", start)
             self._count(start)
@@ -98,7 +98,7 @@ class CarefulReader:
 
     def _first(self, opened: Value) -> bool:
         """Go into a container just opened; False when it is empty and ends here."""
-        self._stack.append(opened)  # type: ignore[arg-type]
+        self._stack.append(opened)
         closing = "]" if type(opened) is list else "}"
         if self._peek() == closing:
             self._at += 1
@@ -149,7 +149,7 @@ class CarefulReader:
         if type(container) is list:
             container.append(value)
         else:
-            container[self._keys.pop()] = value  # type: ignore[call-overload]
+            container[self._keys.pop()] = value
 
     def _string(self) -> str:
         text, pieces = self._text, []

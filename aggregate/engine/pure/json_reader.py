@@ -62,9 +62,8 @@ def read_part(raw: bytes, document: str, depth: int) -> Value:
 def _quick(raw: bytes, text: str, depth: int) -> Value:
     if b"\\u" in raw and _SURROGATE.search(raw):
         raise _Doubt
-    if raw.count(b"[") + raw.count(b"{") > depth:
-        if nests_deeper(raw, depth):
-            raise _Doubt
+    if raw.count(b"[") + raw.count(b"{") > depth and nests_deeper(raw, depth):
+        raise _Doubt
     value: Value = (_SMALL_DECODER if len(raw) <= _SMALL else _DECODER).decode(text)
     if len(raw) > MAX_STRING:
         _check_sizes(value)
@@ -110,9 +109,9 @@ def _object(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     return entries
 
 
-def _integer(text: str) -> int:
+def _integer(text: str) -> number.Number:
     if len(text) > number.DIGITS:
-        return number.from_text(text)  # type: ignore[return-value]
+        return number.from_text(text)
     return int(text)
 
 

@@ -27,20 +27,20 @@ def _write(value: Value, level: int, out: list[bytes], room: int) -> int:
     if kind in MAPS:
         room = _open(level, out, b"{", room)
         first = True
-        for key in sorted(value):  # type: ignore[arg-type]
-            text = key_text(key).encode()  # type: ignore[arg-type]
+        for key in sorted(value):
+            text = key_text(key).encode()
             if not first:
                 out.append(b",")
                 room -= 1
             first = False
             room = _put(out, text, room)
             out.append(b":")
-            room = _write(value[key], level + 1, out, room - 1)  # type: ignore[index,call-overload]
+            room = _write(value[key], level + 1, out, room - 1)
         return _put(out, b"}", room)
     if kind in LISTS:
-        room = _open(level, out, b"[", room, len(value) if kind is range else 0)  # type: ignore[arg-type]
+        room = _open(level, out, b"[", room, len(value) if kind is range else 0)
         first = True
-        for item in value:  # type: ignore[union-attr]
+        for item in value:
             if not first:
                 out.append(b",")
                 room -= 1

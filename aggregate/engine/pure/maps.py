@@ -14,7 +14,7 @@ def get(call: Call, entries: Map, args: list[Value], _: Keywords, at: At) -> Val
     key = args[0]
     want("get", 1, key, STRING, at)
     call.charge(read(key) + lookup(len(entries)), at)
-    return entries.get(key, args[1] if len(args) > 1 else None)  # type: ignore[arg-type]
+    return entries.get(key, args[1] if len(args) > 1 else None)
 
 
 def pop(call: Call, entries: Map, args: list[Value], _: Keywords, at: At) -> Value:
@@ -23,7 +23,7 @@ def pop(call: Call, entries: Map, args: list[Value], _: Keywords, at: At) -> Val
     check_mutable(call, entries, at)
     call.charge(read(key) + lookup(len(entries)), at)
     if key in entries:
-        return entries.pop(key)  # type: ignore[arg-type]
+        return entries.pop(key)
     if len(args) == 1:
         raise Failure("key.missing", at, key=shown(key))
     return args[1]
@@ -35,17 +35,17 @@ def setdefault(call: Call, entries: Map, args: list[Value], _: Keywords, at: At)
     check_mutable(call, entries, at)
     call.charge(read(key) + lookup(len(entries)), at)
     if key not in entries:
-        store(entries, key, args[1] if len(args) > 1 else None, at)  # type: ignore[arg-type]
-    return entries[key]  # type: ignore[index]
+        store(entries, key, args[1] if len(args) > 1 else None, at)
+    return entries[key]
 
 
 def update(call: Call, entries: Map, args: list[Value], _: Keywords, at: At) -> Value:
     more = args[0]
     want("update", 1, more, MAP, at)
     check_mutable(call, entries, at)
-    for key in sorted(more):  # type: ignore[arg-type]
+    for key in sorted(more):
         call.charge(read(key) + lookup(len(entries)), at)
-        store(entries, key, more[key], at)  # type: ignore[arg-type,index,call-overload]
+        store(entries, key, more[key], at)
     return None
 
 

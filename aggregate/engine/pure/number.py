@@ -7,7 +7,7 @@ charges gas: `operators.py` and the built-ins do, before they compute.
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 DIGITS = 34
 PLACES = 34
@@ -16,7 +16,7 @@ I64_MIN = -(2**63)
 I64_MAX = 2**63 - 1
 MODES = ("half_even", "half_up", "half_down", "up", "down", "floor", "ceil")
 
-_POWERS = [10**n for n in range(2 * DIGITS + 2)]
+_POWERS: list[int] = [10**n for n in range(2 * DIGITS + 2)]
 _TEXT = re.compile(r"(-?)(0|[1-9][0-9]*)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?\Z", re.ASCII)
 _PLAIN = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?\Z", re.ASCII)
 _WHOLE = re.compile(r"(-?)([0-9]+)\Z", re.ASCII)
@@ -26,6 +26,7 @@ class OutOfDomain(ArithmeticError):
     """The exact result is no number of the language."""
 
 
+@final
 class Dec:
     """A number with a fraction: `coefficient` x 10^-`scale`, scale 1..34, the coefficient no multiple of ten. Immutable."""
 
@@ -39,23 +40,23 @@ class Dec:
         return f"Dec({to_text(self)})"
 
 
-Number: TypeAlias = "int | Dec"
+Number: TypeAlias = int | Dec
 
 
 def parts(x: Number) -> tuple[int, int]:
     """Coefficient and scale of any number."""
     if type(x) is Dec:
         return x.coefficient, x.scale
-    return x, 0  # type: ignore[return-value]
+    return x, 0
 
 
 def is_wide(x: Number) -> bool:
     """True for what is not an integer in the i64 range: such numbers cost `N`."""
-    return type(x) is Dec or not I64_MIN <= x <= I64_MAX  # type: ignore[operator]
+    return type(x) is Dec or not I64_MIN <= x <= I64_MAX
 
 
 def half_even(numerator: int, denominator: int) -> int:
-    """numerator / denominator (positive) rounded half-even to an integer."""
+    """Numerator / denominator (positive) rounded half-even to an integer."""
     quotient, rest = divmod(numerator, denominator)
     twice = 2 * rest
     if twice > denominator or (twice == denominator and quotient & 1):
@@ -119,7 +120,7 @@ def multiply(a: Number, b: Number) -> Number:
 
 
 def divide(a: Number, b: Number) -> Number:
-    """a / b (not 0), rounded as `fit` rounds."""
+    """A / b (not 0), rounded as `fit` rounds."""
     ca, sa = parts(a)
     cb, sb = parts(b)
     numerator, denominator = ca * _POWERS[sb], cb * _POWERS[sa]
@@ -146,11 +147,11 @@ def modulo(a: Number, b: Number) -> Number:
 
 
 def negate(x: Number) -> Number:
-    return Dec(-x.coefficient, x.scale) if type(x) is Dec else -x  # type: ignore[operator]
+    return Dec(-x.coefficient, x.scale) if type(x) is Dec else -x
 
 
 def absolute(x: Number) -> Number:
-    return Dec(abs(x.coefficient), x.scale) if type(x) is Dec else abs(x)  # type: ignore[arg-type]
+    return Dec(abs(x.coefficient), x.scale) if type(x) is Dec else abs(x)
 
 
 def aligned(a: Number, b: Number) -> tuple[int, int, int]:
@@ -177,20 +178,20 @@ def equal(a: Number, b: Number) -> bool:
 def truncate(x: Number) -> int:
     """The integer part, toward zero."""
     if type(x) is Dec:
-        whole = abs(x.coefficient) // _POWERS[x.scale]
+        whole: int = abs(x.coefficient) // _POWERS[x.scale]
         return -whole if x.coefficient < 0 else whole
-    return x  # type: ignore[return-value]
+    return x
 
 
 def round_to(x: Number, places: int, mode: str) -> Number:
-    """x with at most `places` (0..34) digits after the point; `mode` is one of `MODES`."""
+    """X with at most `places` (0..34) digits after the point; `mode` is one of `MODES`."""
     if type(x) is not Dec or x.scale <= places:
         return x
     return fit(_quantised(x.coefficient, _POWERS[x.scale - places], mode), places)
 
 
 def fixed(x: Number, places: int) -> str:
-    """x rounded half-even, written with exactly `places` digits after the point; never a negative zero."""
+    """X rounded half-even, written with exactly `places` digits after the point; never a negative zero."""
     coefficient, scale = parts(x)
     if scale > places:
         coefficient = half_even(coefficient, _POWERS[scale - places])
@@ -199,17 +200,12 @@ def fixed(x: Number, places: int) -> str:
     return _written(coefficient, places)
 
 
-def split(amount: Number, n: int, places: int) -> list[Number] | None:
-    """n numbers of at most `places` digits after the point that sum to `amount` exactly; the first ones take the remainder.
-
-    None when `amount` is finer than `places`.
+def split(units: int, n: int, places: int) -> list[Number]:
+    """Make n numbers of at most `places` digits after the point that sum to `units` x 10^-places; the first ones take the remainder.
 
     Raises:
         OutOfDomain: a part has too many digits.
     """
-    units = units_of(amount, places)
-    if units is None:
-        return None
     base, rest = divmod(abs(units), n)
     sign = -1 if units < 0 else 1
     small = exact(sign * base, places) if rest < n else 0
@@ -227,7 +223,7 @@ def to_text(x: Number) -> str:
     """Plain decimal, as canonical JSON has it."""
     if type(x) is Dec:
         return _written(x.coefficient, x.scale)
-    return int.__repr__(x)  # type: ignore[arg-type]
+    return int.__repr__(x)
 
 
 def from_text(text: str) -> Number:
@@ -255,7 +251,7 @@ def from_text(text: str) -> Number:
 
 
 def from_plain_text(text: str, *, fraction: bool) -> Number:
-    """The number that a program's own text stands for: `-?[0-9]+`, with `fraction` also `(\\.[0-9]+)?`.
+    r"""The number that a program's own text stands for: `-?[0-9]+`, with `fraction` also `(\.[0-9]+)?`.
 
     Raises:
         ValueError: not of that form.
@@ -316,4 +312,4 @@ def _length(magnitude: int) -> int:
 
 
 def _power(n: int) -> int:
-    return _POWERS[n] if n < len(_POWERS) else 10**n
+    return _POWERS[n] if n < len(_POWERS) else int(10**n)

@@ -10,12 +10,11 @@ from typing import Final, TypeAlias
 
 from aggregate.engine.pure import number
 from aggregate.engine.pure.failure import At, Failure
-from aggregate.engine.pure.gas import WIDE, Call, lookup, made_list, made_map, made_string, read, wide
+from aggregate.engine.pure.gas import WIDE, Call, lookup, made_list, made_string, read, wide
 from aggregate.engine.pure.number import OutOfDomain
 from aggregate.engine.pure.value import (
     CONTAINERS,
     LISTS,
-    MAPS,
     MAX_LIST,
     MAX_MAP,
     MAX_STRING,
@@ -75,11 +74,11 @@ def add(call: Call, a: Value, b: Value, at: At) -> Value:
             raise Failure("limit.string", at)
         return a + b
     if type(a) in LISTS and type(b) in LISTS:
-        length = len(a) + len(b)  # type: ignore[arg-type]
+        length = len(a) + len(b)
         call.charge(made_list(length), at)
         if length > MAX_LIST:
             raise Failure("limit.list", at)
-        return new_list([*a, *b], call.epoch)  # type: ignore[misc]
+        return new_list([*a, *b], call.epoch)
     return _add_numbers(call, a, b, at)
 
 
@@ -92,11 +91,11 @@ def multiply(call: Call, a: Value, b: Value, at: At) -> Value:
             raise Failure("limit.string", at)
         return a * b if length else ""
     if type(a) in LISTS and type(b) is int:
-        length = len(a) * max(b, 0)  # type: ignore[arg-type]
+        length = len(a) * max(b, 0)
         call.charge(made_list(length), at)
         if length > MAX_LIST:
             raise Failure("limit.list", at)
-        return new_list(list(a) * b if length else (), call.epoch)  # type: ignore[arg-type]
+        return new_list(list(a) * b if length else (), call.epoch)
     return _multiply_numbers(call, a, b, at)
 
 
@@ -133,7 +132,7 @@ def _ordering(op: str, holds: Callable[[int], bool]) -> Binary:
             return holds((a > b) - (a < b))
         if type(a) in NUMBERS and type(b) in NUMBERS:
             call.charge(wide(a, b), at)
-            return holds(number.compare(a, b))  # type: ignore[arg-type]
+            return holds(number.compare(a, b))
         raise _wrong(op, a, b, at)
 
     return run
@@ -153,7 +152,7 @@ def contains(call: Call, a: Value, b: Value, at: At) -> bool:
         return a in b
     if type(b) not in LISTS:
         raise Failure("type.in_right", at, type=type_name(b))
-    return any(pair(call, a, item, at) for item in b)  # type: ignore[union-attr]
+    return any(pair(call, a, item, at) for item in b)
 
 
 def lacks(call: Call, a: Value, b: Value, at: At) -> bool:
@@ -165,7 +164,7 @@ def negate(call: Call, x: Value, at: At) -> Value:
     if type(x) not in NUMBERS:
         raise Failure("type.negate", at, type=type_name(x))
     call.charge(wide(x), at)
-    return number.negate(x)  # type: ignore[arg-type]
+    return number.negate(x)
 
 
 BINARY: Final[dict[str, Binary]] = {

@@ -22,9 +22,9 @@ def event(call: Call, args: list[Value], keywords: Keywords, at: At) -> Value:
     want("event", 2, fields, MAP, at)
     call.charge(read(kind), at)
     for keyword in keywords:
-        if keyword in fields:  # type: ignore[operator]
+        if keyword in fields:
             raise Failure("value.event_key_twice", at, key=shown(keyword))
-    made = new_map(fields, call.epoch)  # type: ignore[arg-type]
+    made = new_map(fields, call.epoch)
     made.update(keywords)
     made["type"] = kind
     call.charge(made_map(len(made)), at)
@@ -38,15 +38,15 @@ def reject(call: Call, args: list[Value], keywords: Keywords, at: At) -> NoRetur
     want("reject", 1, message, STRING, at)
     want("reject", "code", code, STRING, at)
     call.charge(read(message), at)
-    if len(message) > MAX_MESSAGE:  # type: ignore[arg-type]
-        raise Failure("value.reject_message", at, length=len(message))  # type: ignore[arg-type]
-    if not _TYPE.match(code):  # type: ignore[arg-type]
+    if len(message) > MAX_MESSAGE:
+        raise Failure("value.reject_message", at, length=len(message))
+    if not _TYPE.match(code):
         raise Failure("value.reject_code", at, code=shown(code))
     details = new_map({name: value for name, value in keywords.items() if name != "code"}, call.epoch)
     call.charge(made_map(len(details)), at)
     writer = Writer(call, at, MAX_TEXT, "limit.text", in_bytes=True)
     writer.value(details)
-    text = f'{{"code":{key_text(code)},"details":{writer.take()},"message":{key_text(message)}}}'  # type: ignore[arg-type]
+    text = f'{{"code":{key_text(code)},"details":{writer.take()},"message":{key_text(message)}}}'
     raise Rejection(text)
 
 
@@ -58,7 +58,7 @@ def check_typed(value: Value, document: str) -> str:
     """
     if type(value) not in MAPS:
         raise Failure("bad_input.not_map", document=document, type=type_name(value))
-    return _check_type(value, "bad_input", document=document)  # type: ignore[arg-type]
+    return _check_type(value, "bad_input", document=document)
 
 
 def check_events(value: Value) -> list[str]:
@@ -97,7 +97,7 @@ def write_events(call: Call, events: Value) -> list[str]:
     writer.put("[")
     writer.take()
     texts = []
-    for index, item in enumerate(events):  # type: ignore[arg-type]
+    for index, item in enumerate(events):
         if index:
             writer.separate(",")
             writer.take()

@@ -53,7 +53,7 @@ class Program:
     def needs_ctx(self) -> bool:
         return _declares_third(self._loaded.decide) or _declares_third(self._loaded.apply)
 
-    def execute(
+    def execute(  # noqa: PLR0917 (the interface has them so)
         self, state: State, command: bytes, ctx: bytes | None, decide_gas: int, apply_gas: int, meta: bytes | None = None
     ) -> Decision:
         self._want("program")
@@ -85,7 +85,7 @@ class Program:
             call = Call(apply_gas)
             third = fixed_meta
             if third is None and _declares_third(apply):
-                third = _event_meta(context, index)  # type: ignore[arg-type]
+                third = _event_meta(context, index)
             try:
                 value = _apply(call, apply, value, made, third)
             except Failure as failure:
@@ -183,7 +183,7 @@ class Program:
         for index, state in enumerate(states):
             call = Call(min(gas_per_row, gas_total - used))
             try:
-                value = state.value if type(state) is State else _value(state)
+                value = _value(state)
                 third = {} if metas is None else _meta(metas[index])
                 rows.append(ROW if self._filtered(call, value, third) else NO_ROW)
             except Failure as failure:
@@ -212,11 +212,12 @@ class Program:
         raise Failure("filter_type.result", self._loaded.unit[1], type=type_name(value))
 
     def _entered(self, call: Call, state: Value, meta: Value) -> Value:
-        loaded = self._loaded
+        loaded, expression = self._loaded, self._loaded.expression
+        assert expression is not None
         weight, at = loaded.unit
         call.charge(weight, at)
         slots: list[Any] = [state, meta, *[UNBOUND] * (loaded.slots - 2)]
-        return _run(call, lambda: loaded.expression(call, slots))  # type: ignore[misc]
+        return _run(call, lambda: expression(call, slots))
 
     def _function(self, name: str) -> Function:
         function = self._loaded.decide if name == "decide" else self._loaded.apply
@@ -241,7 +242,7 @@ def _run(call: Call, body: Callable[[], Any]) -> Any:
 
 def _apply(call: Call, apply: Function, state: Value, event: Value, meta: Value) -> Value:
     try:
-        return apply.body(call, slots_of(apply, state, event, meta))  # type: ignore[no-any-return]
+        return apply.body(call, slots_of(apply, state, event, meta))
     except Rejection:
         _defect()
     except Failure:
@@ -269,7 +270,7 @@ def _check_third(function: Function, name: str, document: str, value: Value) -> 
 
 
 def _value(state: State | bytes) -> Value:
-    return state.value if type(state) is State else read(state, "state")  # type: ignore[arg-type]
+    return state.value if isinstance(state, State) else read(state, "state")
 
 
 def _meta(raw: bytes | None) -> Value:
@@ -279,7 +280,7 @@ def _meta(raw: bytes | None) -> Value:
     return meta
 
 
-def _event_meta(ctx: dict[str, Value], index: int) -> Value:
+def _event_meta(ctx: Any, index: int) -> Value:
     """The meta of event `index`, made from ctx; members whose sources are missing or of another type are left out."""
     tenant, aggregate, command, time, version = (ctx.get(name) for name in ("tenant_id", "aggregate_id", "command_id", "time", "version"))
     meta: dict[str, Value] = {}

@@ -98,7 +98,7 @@ class Scope:
     def slot(self, slot: Node) -> int:
         if integer(slot) >= len(self.names):
             raise BadIR(f"slot {slot} of {len(self.names)}")
-        return slot  # type: ignore[no-any-return]
+        return int(slot)
 
     def slots(self, slots: Node) -> tuple[int, ...]:
         if not slots:

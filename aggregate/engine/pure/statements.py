@@ -47,7 +47,7 @@ def compile_body(nodes: Node, scope: Scope) -> Run:
 
     def run(call: Call, slots: list[Any]) -> Value:
         signal = block(call, slots)
-        return None if signal is None else signal[0]  # type: ignore[return-value]
+        return None if signal is None else signal[0]
 
     return run
 

@@ -38,33 +38,33 @@ def _needle(function: str, needle: Value, at: At) -> None:
 
 def startswith(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Value:
     _read(call, "startswith", text, args, at)
-    return text.startswith(args[0])  # type: ignore[arg-type]
+    return text.startswith(args[0])
 
 
 def endswith(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Value:
     _read(call, "endswith", text, args, at)
-    return text.endswith(args[0])  # type: ignore[arg-type]
+    return text.endswith(args[0])
 
 
 def find(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Value:
     _read(call, "find", text, args, at)
-    return text.find(args[0])  # type: ignore[arg-type]
+    return text.find(args[0])
 
 
 def count(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Value:
     _read(call, "count", text, args, at)
     _needle("count", args[0], at)
-    return text.count(args[0])  # type: ignore[arg-type]
+    return text.count(args[0])
 
 
 def replace(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Value:
     _read(call, "replace", text, args, at)
     _needle("replace", args[0], at)
     old, new = args
-    length = len(text) + text.count(old) * (len(new) - len(old))  # type: ignore[arg-type]
+    length = len(text) + text.count(old) * (len(new) - len(old))
     call.charge(made_string(length), at)
     check_text(length, at)
-    return text.replace(old, new)  # type: ignore[arg-type]
+    return text.replace(old, new)
 
 
 def upper(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Value:
@@ -96,7 +96,7 @@ def split(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Valu
     _read(call, "split", text, args, at)
     if args:
         _needle("split", args[0], at)
-        parts = text.split(args[0])  # type: ignore[arg-type]
+        parts = text.split(args[0])
     else:
         parts = _WORD.findall(text)
     call.charge(sum(made_string(len(part)) for part in parts) + made_list(len(parts)), at)
@@ -111,10 +111,10 @@ def join(call: Call, text: str, args: list[Value], _: Keywords, at: At) -> Value
     call.charge(read(text) + len(items), at)
     want_elements("join", items, STRING, at)
     call.charge(sum(map(read, items)), at)
-    length = sum(map(len, items)) + len(text) * max(len(items) - 1, 0)  # type: ignore[arg-type]
+    length = sum(map(len, items)) + len(text) * max(len(items) - 1, 0)
     call.charge(made_string(length), at)
     check_text(length, at)
-    return text.join(items)  # type: ignore[arg-type]
+    return text.join(items)
 
 
 def format_(call: Call, text: str, args: list[Value], keywords: Keywords, at: At) -> Value:

@@ -13,9 +13,9 @@ costs nothing: the next call has another epoch. Maps are ordered by key where th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from json.encoder import encode_basestring
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from aggregate.engine.pure.number import Dec, to_text
 
@@ -33,21 +33,22 @@ FROZEN: Final = 0
 """The epoch of no call: consts."""
 
 
-class List(list["Value"]):
+class List(list[Any]):
     """A list made by a program in the call `epoch`."""
 
     __slots__ = ("epoch",)
     epoch: int
 
 
-class Map(dict[str, "Value"]):
+class Map(dict[str, Any]):
     """A map made by a program in the call `epoch`."""
 
     __slots__ = ("epoch",)
     epoch: int
 
 
-Value: TypeAlias = "None | bool | int | Dec | str | list[Value] | range | dict[str, Value]"
+Value: TypeAlias = Any
+"""One of the types above. Dispatch here is by `type(x) in LISTS`, which type checkers do not follow; a union would say nothing more."""
 
 TYPE_NAMES: Final[dict[type, str]] = {
     type(None): "null",
@@ -61,9 +62,9 @@ TYPE_NAMES: Final[dict[type, str]] = {
     dict: "map",
     Map: "map",
 }
-NUMBERS: Final = frozenset((int, Dec))
-LISTS: Final = frozenset((list, List, range))
-MAPS: Final = frozenset((dict, Map))
+NUMBERS: Final[frozenset[type]] = frozenset((int, Dec))
+LISTS: Final[frozenset[type]] = frozenset((list, List, range))
+MAPS: Final[frozenset[type]] = frozenset((dict, Map))
 CONTAINERS: Final = LISTS | MAPS
 
 
@@ -83,13 +84,13 @@ def new_map(entries: Iterable[tuple[str, Value]] | dict[str, Value], epoch: int)
     return made
 
 
-def items_of(value: Value) -> Sequence[Value] | None:
-    """What an iteration over a list or map meets (of a map its keys, in order); None where nothing can be iterated."""
+def items_of(value: Value) -> Any:
+    """What an iteration over a list or map meets (of a map its keys, in order); None where nothing can be iterated. A sequence else."""
     kind = type(value)
     if kind in LISTS:
-        return value  # type: ignore[return-value]
+        return value
     if kind in MAPS:
-        return sorted(value)  # type: ignore[arg-type]
+        return sorted(value)
     return None
 
 
@@ -108,7 +109,7 @@ def scalar_text(value: Value) -> str:
         return "true"
     if value is False:
         return "false"
-    return to_text(value)  # type: ignore[arg-type]
+    return to_text(value)
 
 
 def shown(value: Value) -> str:
@@ -125,19 +126,19 @@ def _pieces(value: Value) -> Iterator[str]:
     kind = type(value)
     if kind is str:
         # one code point gives at least one of text, so the rest of a long string cannot show
-        yield encode_basestring(value if len(value) <= SHOWN else value[: SHOWN + 1])  # type: ignore[arg-type,index]
+        yield encode_basestring(value if len(value) <= SHOWN else value[: SHOWN + 1])
     elif kind in LISTS:
         yield "["
-        for index, item in enumerate(value):  # type: ignore[arg-type]
+        for index, item in enumerate(value):
             if index:
                 yield ","
             yield from _pieces(item)
         yield "]"
     elif kind in MAPS:
         yield "{"
-        for index, key in enumerate(sorted(value)):  # type: ignore[arg-type]
-            yield ("," if index else "") + encode_basestring(key[: SHOWN + 1]) + ":"  # type: ignore[index]
-            yield from _pieces(value[key])  # type: ignore[index,call-overload]
+        for index, key in enumerate(sorted(value)):
+            yield ("," if index else "") + encode_basestring(key[: SHOWN + 1]) + ":"
+            yield from _pieces(value[key])
         yield "}"
     else:
         yield scalar_text(value)

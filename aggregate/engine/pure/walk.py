@@ -41,24 +41,24 @@ class Writer:
 
     def value(self, value: Value, level: int = 1) -> None:
         call, kind = self._call, type(value)
-        call.charge(1 + (len(value) >> 3) if kind is str else 1, self._at)  # type: ignore[arg-type]
+        call.charge(1 + (len(value) >> 3) if kind is str else 1, self._at)
         if kind in MAPS:
             self._depth(level)
             self.put("{")
-            for index, key in enumerate(sorted(value)):  # type: ignore[arg-type]
+            for index, key in enumerate(sorted(value)):
                 if index:
                     self.separate(",")
-                call.charge(1 + (len(key) >> 3), self._at)  # type: ignore[arg-type]
-                self.put(key_text(key))  # type: ignore[arg-type]
+                call.charge(1 + (len(key) >> 3), self._at)
+                self.put(key_text(key))
                 self.separate(":")
-                self.value(value[key], level + 1)  # type: ignore[index,call-overload]
+                self.value(value[key], level + 1)
             self.put("}")
         elif kind in LISTS:
             self._depth(level)
-            if kind is range and len(value) > MAX_LIST:  # type: ignore[arg-type]
+            if kind is range and len(value) > MAX_LIST:
                 raise Failure("limit.list", self._at)
             self.put("[")
-            for index, item in enumerate(value):  # type: ignore[arg-type]
+            for index, item in enumerate(value):
                 if index:
                     self.separate(",")
                 self.value(item, level + 1)
@@ -85,11 +85,11 @@ def pair(call: Call, a: Value, b: Value, at: At | None, level: int = 1) -> bool:
     if kind in LISTS or kind in MAPS:
         if level > MAX_DEPTH and (type(b) in LISTS or type(b) in MAPS):
             raise Failure("depth.value", at)
-        if TYPE_NAMES[kind] != TYPE_NAMES[type(b)] or len(a) != len(b):  # type: ignore[arg-type]
+        if TYPE_NAMES[kind] != TYPE_NAMES[type(b)] or len(a) != len(b):
             return False
         if kind in MAPS:
-            return _pair_maps(call, a, b, at, level)  # type: ignore[arg-type]
-        return all(pair(call, x, y, at, level + 1) for x, y in zip(a, b, strict=True))  # type: ignore[arg-type]
+            return _pair_maps(call, a, b, at, level)
+        return all(pair(call, x, y, at, level + 1) for x, y in zip(a, b, strict=True))
     return scalars_equal(a, b)
 
 
@@ -106,5 +106,5 @@ def scalars_equal(a: Value, b: Value) -> bool:
     """Equality where at least one side is no container; other types are never equal."""
     kind = type(a)
     if kind is Dec:
-        return type(b) is Dec and equal(a, b)  # type: ignore[arg-type]
+        return type(b) is Dec and equal(a, b)
     return type(b) is kind and a == b
