@@ -1,0 +1,1 @@
+"""The HTTP side of a node, for those who run it."""

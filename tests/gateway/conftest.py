@@ -18,7 +18,6 @@ from aggregate.types import AggregateId, AggregateState, AggregateType, Command,
 from aggregate.types.json import canonical, parse
 from aggregate.types.stored_events import StoredEvents
 
-
 START = Version.initial()
 
 
