@@ -1,0 +1,181 @@
+"""One LMDB environment that looks after itself: it grows, and when it is damaged it is set aside and begun anew, empty.
+
+Losing it loses no fact (the log is the truth), so nothing here tries to repair. Reads come from any thread; writes, growing and setting
+aside from one (the writer), so that only the short moments in which the map is exchanged need the lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import lmdb
+
+from aggregate.errors import StorageError
+
+T = TypeVar("T")
+
+MAP_SIZE = 64 * 1024 * 1024
+MAX_MAP_SIZE = 1 << 44
+CHECK_SECONDS = 60.0
+
+_CHECK = Path(__file__).with_name("check.py")
+_DAMAGE = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.VersionMismatchError, lmdb.IncompatibleError)
+
+logger = logging.getLogger("aggregate.storage")
+
+
+class Damaged(StorageError):
+    """The environment's file is damaged: to be set aside."""
+
+
+class Environment:
+    """An LMDB environment in a folder of its own.
+
+    Args:
+        folder: made where there is none.
+        map_size: bytes that it may have to begin with; doubles by itself.
+        check: look through all of it first, in a process of its own (a damaged file can end the process that reads it).
+
+    Attributes:
+        map_size: bytes that it may have before it grows.
+        set_asides: where damaged or outdated files went.
+
+    Raises:
+        StorageError: it cannot be opened (no permission, disk full, ...).
+    """
+
+    def __init__(self, folder: Path, map_size: int = MAP_SIZE, *, check: bool = False) -> None:
+        self._folder = folder
+        self.map_size = map_size
+        self._swap = threading.Lock()
+        self.set_asides: list[Path] = []
+        if check and (reason := found_damage(folder)):
+            self._move(reason)
+        try:
+            self._env = self._open()
+        except Damaged as damage:
+            self._move(str(damage))
+            self._env = self._open()
+
+    def view(self, look: Callable[[Any], T]) -> T:
+        """What `look` finds in one consistent view (a read transaction; its values are buffers valid within).
+
+        Raises:
+            Damaged, StorageError
+        """
+        try:
+            with self._swap, self._env.begin(buffers=True) as transaction:
+                return look(transaction)
+        except lmdb.Error as error:
+            raise _told(error) from error
+
+    def update(self, change: Callable[[Any], T]) -> T:
+        """What `change` returns, its writes on disk. `change` may run more than once; only its last run counts.
+
+        Raises:
+            Damaged, StorageError: nothing was written.
+        """
+        while True:
+            try:
+                with self._env.begin(write=True) as transaction:
+                    return change(transaction)
+            except lmdb.MapFullError:
+                self._grow()
+            except lmdb.PanicError as error:  # a write failed midway: the handle is dead, the file is not
+                with self._swap:
+                    self._env.close()
+                    self._env = self._open()
+                raise _told(error) from error
+            except lmdb.Error as error:
+                raise _told(error) from error
+
+    def set_aside(self, reason: str) -> Path:
+        """Move the files to a folder beside, for people to look at, and begin anew. Returns that folder."""
+        with self._swap:
+            self._env.close()
+            moved = self._move(reason)
+            self._env = self._open()
+        return moved
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._swap:
+            self._env.close()
+
+    def _open(self) -> lmdb.Environment:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            data = self._folder / "data.mdb"
+            size = data.stat().st_size if data.exists() else 0
+            env = lmdb.open(str(self._folder), map_size=max(self.map_size, 2 * size), readahead=False, meminit=False, max_readers=512)
+        except lmdb.Error as error:
+            raise _told(error) from error
+        except OSError as error:
+            raise StorageError(f"{self._folder} cannot be opened: {error.strerror or error}") from error
+        used = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+        if data.stat().st_size < used:  # reading past the end would end the process
+            env.close()
+            raise Damaged(f"the file is cut off: {data.stat().st_size} of {used} bytes")
+        try:
+            env.reader_check()  # readers of a process that was killed
+            with env.begin() as transaction:
+                transaction.get(b"~")  # the root can be read
+        except lmdb.Error as error:
+            env.close()
+            raise _told(error) from error
+        self.map_size = env.info()["map_size"]
+        return env
+
+    def _move(self, reason: str) -> Path:
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        target = self._folder.with_name(f"{self._folder.name}.aside-{stamp}")
+        try:
+            self._folder.rename(target)
+        except OSError as error:
+            raise StorageError(f"{self._folder} cannot be set aside: {error.strerror or error}") from error
+        self.set_asides.append(target)
+        logger.error("%s was set aside as %s (%s) and is rebuilt from the log", self._folder, target, reason)
+        return target
+
+    def _grow(self) -> None:
+        with self._swap:
+            size = 2 * self._env.info()["map_size"]
+            if size > MAX_MAP_SIZE:
+                raise StorageError(f"{self._folder} is full: {self.map_size} bytes")
+            try:
+                self._env.set_mapsize(size)
+            except lmdb.Error as error:
+                raise _told(error) from error
+            self.map_size = size
+        logger.info("%s may now grow to %d bytes", self._folder, size)
+
+
+def found_damage(folder: Path, timeout: float = CHECK_SECONDS) -> str | None:
+    """What is wrong with the environment in `folder`, found by reading all of it in a process of its own; None: nothing.
+
+    One that takes longer than `timeout` seconds to read counts as sound.
+    """
+    if not (folder / "data.mdb").exists():
+        return None
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", str(_CHECK), str(folder)], capture_output=True, text=True, timeout=timeout, check=False
+        )
+    except subprocess.TimeoutExpired:
+        logger.warning("%s was not looked through within %g s; it is used as it is", folder, timeout)
+        return None
+    if done.returncode == 0:
+        return None
+    words = done.stderr.strip().splitlines()
+    return words[-1] if words and done.returncode > 0 else f"reading it ended with signal {-done.returncode}"
+
+
+def _told(error: lmdb.Error) -> StorageError:
+    return Damaged(f"damaged: {error}") if isinstance(error, _DAMAGE) else StorageError(f"LMDB: {error}")
