@@ -14,6 +14,7 @@ import asyncio
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ class StorageClient:
         self._writes = writes
         self._closed = False
         self._unstorable = 0
+        self._temporary: Callable[[], object] | None = None
 
     @classmethod
     async def open(
@@ -105,7 +107,7 @@ class StorageClient:
         """A store in a new temporary folder, which is removed with it."""
         path = tempfile.mkdtemp(prefix="aggregate-storage-")
         client = await cls.open(path, **options)
-        weakref.finalize(client, shutil.rmtree, path, ignore_errors=True)
+        client._temporary = weakref.finalize(client, shutil.rmtree, path, ignore_errors=True)
         return client
 
     @property
@@ -228,6 +230,8 @@ class StorageClient:
         self._writer.close()
         self._environment.close()
         self._folder.release(clean=True)
+        if self._temporary is not None:
+            self._temporary()
 
     async def _wait(self, done: Future[None]) -> None:
         await asyncio.wrap_future(done)
