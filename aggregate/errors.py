@@ -77,7 +77,7 @@ class AggregateError(Exception):
     """
 
     code: ClassVar[str] = "internal"
-    status: ClassVar[str] = "INTERNAL"
+    status: str = "INTERNAL"
     retryable: ClassVar[bool] = False
     retry_after: float | None = None
 
@@ -219,6 +219,8 @@ class ProgramError(AggregateError):
     def __init__(self, record: ErrorRecord) -> None:
         super().__init__(str(record))
         self.record = record
+        if record.code == "out_of_gas":
+            self.status = "RESOURCE_EXHAUSTED"
 
     @property
     def reason(self) -> str:

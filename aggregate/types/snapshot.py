@@ -22,12 +22,12 @@ class Snapshot:
         program: digest of the program whose `apply` made the state, hex; "" where none is known.
         language: version of the language.
         generation: the program's number among those of the type.
-        sequence: sequence in the stream of the last message folded in (0: none known).
+        sequence: sequence in the stream of the last message folded in that does not expire (0: none known).
         state_hash: sha256 of the state, hex; "" where none was computed.
         last_time: time of the last commit folded in, "" where there is none.
-        command_ids: the greatest version 7 command ids with the sequence of their message, ascending by id.
+        command_ids: kept command ids with the sequence of their message: the greatest of version 7, ascending, then others.
         floor: the greatest version 7 command id ever dropped from `command_ids`, "" while none was.
-        other_ids: whether the aggregate ever saw a command id that is no version 7 UUID.
+        other_ids: whether a command id that is no version 7 UUID was ever dropped from `command_ids`.
     """
 
     tenant_id: TenantId

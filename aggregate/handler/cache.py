@@ -1,0 +1,72 @@
+"""`HotCache`: aggregates kept ready, the least recently used dropped first, bounded in bytes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from aggregate.handler.loaded import Loaded
+from aggregate.types import AggregateKey
+
+
+class HotCache:
+    """Loaded aggregates by key.
+
+    Args:
+        limit: bytes that the entries may take together, as they say themselves; 0 keeps none.
+    """
+
+    __slots__ = ("_entries", "_limit", "bytes", "hits", "misses")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: OrderedDict[AggregateKey, tuple[Loaded, int]] = OrderedDict()
+        self.bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    def get(self, key: AggregateKey) -> Loaded | None:
+        """The entry, now the most recently used."""
+        found = self._entries.get(key)
+        if found is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._entries.move_to_end(key)
+        return found[0]
+
+    def put(self, loaded: Loaded) -> None:
+        """Keep an entry, unless a later one of the aggregate is kept."""
+        old = self._entries.get(loaded.key)
+        if old is not None:
+            if old[0].version > loaded.version:
+                return
+            self.drop(loaded.key)
+        size = loaded.size
+        if size > self._limit:
+            return
+        self._entries[loaded.key] = (loaded, size)
+        self.bytes += size
+        while self.bytes > self._limit:
+            _, (_, dropped) = self._entries.popitem(last=False)
+            self.bytes -= dropped
+
+    def drop(self, key: AggregateKey) -> None:
+        """Forget an entry, if there is one."""
+        found = self._entries.pop(key, None)
+        if found is not None:
+            self.bytes -= found[1]
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._entries.clear()
+        self.bytes = 0
+
+    def tenants(self) -> dict[str, int]:
+        """How many aggregates of each tenant are kept."""
+        counts: dict[str, int] = {}
+        for key in self._entries:
+            counts[key.tenant_id] = counts.get(key.tenant_id, 0) + 1
+        return counts
+
+    def __len__(self) -> int:
+        return len(self._entries)

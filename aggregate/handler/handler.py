@@ -1,0 +1,352 @@
+"""`AggregateHandler`: the whole way of a command, and the reads beside it.
+
+A command is checked, admitted and put into its aggregate's lane (`lane.py`); the lane loads, decides, appends and answers. Everything
+here is called on one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Self
+
+from aggregate.config import Settings
+from aggregate.errors import (
+    AggregateError,
+    DeadlineExceeded,
+    NotFound,
+    OutcomeUnknown,
+    Overloaded,
+    Rejected,
+    Unavailable,
+    ValidationError,
+)
+from aggregate.handler.appending import Appender
+from aggregate.handler.cache import HotCache
+from aggregate.handler.lane import Lane, LaneParts, LaneRules
+from aggregate.handler.loaded import Loaded
+from aggregate.handler.loader import Loader
+from aggregate.handler.pending import Pending
+from aggregate.runtime import RuntimeExecutor, TypeProgram
+from aggregate.storage.interface import SnapshotStore
+from aggregate.stream.codec import decode_message, events_of
+from aggregate.stream.interface import EventLog
+from aggregate.stream.subjects import subject_of
+from aggregate.types import (
+    AggregateId,
+    AggregateKey,
+    AggregateState,
+    AggregateType,
+    Command,
+    Document,
+    Event,
+    Receipt,
+    TenantId,
+    Version,
+    uuid7_milliseconds,
+)
+from aggregate.types.record import CommandRecord, Observer
+from aggregate.types.time import now_milliseconds
+
+log = logging.getLogger(__name__)
+
+FUTURE_MILLISECONDS = 5 * 60 * 1000
+"""Command ids of a time further ahead than this are refused: they would outrun the ids that come after them."""
+
+CONFIRM_ATTEMPTS = 8
+
+
+class AggregateHandler:
+    """Handles commands and reads of aggregates.
+
+    Args:
+        programs: the programs of the manifest, registered with the log.
+        observers: get a `CommandRecord` of every command.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        programs: RuntimeExecutor,
+        storage: SnapshotStore,
+        stream: EventLog,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self._settings = settings
+        self._programs = programs
+        self._storage = storage
+        self._stream = stream
+        self._observers = tuple(observers)
+        self._cache = HotCache(settings.cache_bytes)
+        self._loader = Loader(programs, storage, stream, owned_ids=settings.aggregate_id_scope == "global")
+        self._lanes: dict[AggregateKey, Lane] = {}
+        self._in_flight: dict[TenantId, int] = {}
+        self._total = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._draining = False
+        self._parts = LaneParts(
+            rules=LaneRules(
+                max_retries=settings.max_retries,
+                backoff=settings.retry_backoff,
+                refusal_ttl=settings.refusal_ttl,
+                owned_ids=settings.aggregate_id_scope == "global",
+            ),
+            cache=self._cache,
+            loader=self._loader,
+            appender=Appender(stream, timeout=settings.command_timeout, attempt_max=settings.attempt_max),
+            stream=stream,
+            remember=self._remember,
+        )
+
+    def __copy__(self) -> Self:
+        """A copy shares the clients, the cache and the lanes: two that did not would be two nodes."""
+        return self
+
+    @classmethod
+    async def new_test(cls, **options: Any) -> AggregateHandler:
+        """A handler on an embedded nats-server and a folder of its own (see `aggregate.testing.Environment`)."""
+        from aggregate.testing import Environment  # noqa: PLC0415 - test machinery is not loaded in a node
+
+        return await (await Environment.ambient()).handler(**options)
+
+    @classmethod
+    async def new_test_with_threshold(cls, threshold: int) -> AggregateHandler:
+        """As `new_test`, with a snapshot every `threshold` events."""
+        return await cls.new_test(snapshot_threshold=threshold)
+
+    @classmethod
+    async def new_test_non_tenant(cls) -> AggregateHandler:
+        """As `new_test`, on a node without tenants."""
+        return await cls.new_test(multi_tenancy=False)
+
+    def storage(self) -> SnapshotStore:
+        """The snapshot store."""
+        return self._storage
+
+    def stream(self) -> EventLog:
+        """The log."""
+        return self._stream
+
+    @property
+    def engine_name(self) -> str:
+        """Which engine runs the programs."""
+        return self._programs.engine_name
+
+    @property
+    def in_flight(self) -> int:
+        """Commands between entry and answer."""
+        return self._total
+
+    @property
+    def active_aggregates(self) -> int:
+        """Aggregates kept ready in memory."""
+        return len(self._cache)
+
+    async def handle_command(self, command: Command, *, deadline: float | None = None) -> list[Event]:
+        """Decide a command; returns the events (the original ones for a command that was accepted before). Raises as `submit`."""
+        return list((await self.submit(command, deadline=deadline)).events)
+
+    async def submit(self, command: Command, *, deadline: float | None = None) -> Receipt:
+        """Decide a command and append what it led to.
+
+        Args:
+            command: its payload is canonical JSON (`canonical`).
+            deadline: `time.monotonic()` seconds; None: `command_timeout` from now.
+
+        Raises:
+            ValidationError: the command is wrong, whatever the state; names the field.
+            TenantAccessDenied: the aggregate belongs to another tenant.
+            Rejected, DecideError, ApplyError, VersionConflict: it was refused.
+            CommandIdReused: the id was used with another payload.
+            DeadlineExceeded: nothing was stored. OutcomeUnknown: ask again with the same id.
+            Overloaded, Unavailable: try later.
+            RehydrationError, StreamError: the history is damaged; the server refused.
+        """
+        started = time.perf_counter()
+        pending: Pending | None = None
+        try:
+            program = self._checked(command)
+            limit = time.monotonic() + self._settings.command_timeout if deadline is None else deadline
+            pending = Pending(command, limit, asyncio.get_running_loop().create_future())
+            receipt = await self._admitted(pending, program)
+        except AggregateError as error:
+            self._observe(command, pending, started, error=error)
+            raise
+        self._observe(command, pending, started, receipt=receipt)
+        return receipt
+
+    async def get(self, tenant_id: TenantId, aggregate_type: AggregateType, aggregate_id: AggregateId) -> AggregateState:
+        """The newest state of an aggregate.
+
+        Raises:
+            NotFound, TenantAccessDenied, ValidationError, RehydrationError, Unavailable, StreamError.
+        """
+        key = AggregateKey(tenant_id, aggregate_type, aggregate_id)
+        self._programs.for_type(aggregate_type)
+        loaded = await self._newest(key)
+        if loaded.version == 0:
+            raise NotFound(aggregate_id)
+        return AggregateState(
+            tenant_id=tenant_id,
+            aggregate_type=aggregate_type,
+            aggregate_id=aggregate_id,
+            version=Version(loaded.version),
+            state=Document(loaded.state.json()),
+            state_hash=loaded.state.hash(),
+            position=self._stream.position(loaded.sequence),
+        )
+
+    async def read_events(
+        self,
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        aggregate_id: AggregateId,
+        *,
+        after_version: int = 0,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """The events of an aggregate after a version, in order, at most `limit`.
+
+        Raises:
+            NotFound, TenantAccessDenied, ValidationError, RehydrationError, Unavailable, StreamError.
+        """
+        key = AggregateKey(tenant_id, aggregate_type, aggregate_id)
+        self._programs.for_type(aggregate_type)
+        loaded = await self._newest(key)
+        if loaded.version == 0:
+            raise NotFound(aggregate_id)
+        events: list[Event] = []
+        for stored in await self._stream.read(key, after=0, upto=loaded.sequence):
+            position = self._stream.position(stored.sequence)
+            events += (event for event in events_of(decode_message(stored), position) if event.version > after_version)
+            if limit is not None and len(events) >= limit:
+                return events[:limit]
+        return events
+
+    async def drain(self, timeout: float) -> bool:
+        """Refuse new commands and wait for those in flight, at most `timeout` seconds; returns whether none is left."""
+        self._draining = True
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
+
+    def _checked(self, command: Command) -> TypeProgram:
+        if command.tenant_id.is_empty() and self._settings.multi_tenancy:
+            raise ValidationError("this node serves tenants: name one", "x-tenant-id")
+        made = uuid7_milliseconds(command.command_id)
+        if made is not None and made > now_milliseconds() + FUTURE_MILLISECONDS:
+            raise ValidationError(f"{command.command_id} is an id of a time more than 5 minutes ahead", "command_id")
+        return self._programs.for_type(command.aggregate_type)
+
+    async def _admitted(self, pending: Pending, program: TypeProgram) -> Receipt:
+        command = pending.command
+        tenant, settings = command.tenant_id, self._settings
+        mine = self._in_flight.get(tenant, 0)
+        if self._draining:
+            raise Unavailable("the node stops; send the command to another", reason="draining")
+        if settings.quota_in_flight and mine >= settings.quota_in_flight:
+            raise Overloaded(f"tenant {str(tenant)!r} has {mine} commands in flight, its quota", reason="quota_in_flight")
+        if self._total >= settings.max_in_flight:
+            raise Overloaded(f"the node has {self._total} commands in flight", reason="in_flight")
+        key = AggregateKey(tenant, command.aggregate_type, command.aggregate_id)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = Lane(key, program, self._parts, self._finished)
+        elif len(lane.waiting) >= settings.max_queue:
+            raise Overloaded(f"{len(lane.waiting)} commands wait for this aggregate", reason="queue_full")
+        self._in_flight[tenant] = mine + 1
+        self._total += 1
+        self._idle.clear()
+        try:
+            lane.submit(pending)
+            async with asyncio.timeout(pending.deadline - time.monotonic()):
+                return await pending.answered
+        except TimeoutError:
+            if pending.sent:
+                raise OutcomeUnknown(command.command_id, "the deadline passed before the log answered") from None
+            raise DeadlineExceeded("the deadline passed before the command was decided; nothing was stored") from None
+        finally:
+            self._left(tenant)
+
+    def _left(self, tenant: TenantId) -> None:
+        self._total -= 1
+        left = self._in_flight[tenant] - 1
+        if left:
+            self._in_flight[tenant] = left
+        else:
+            del self._in_flight[tenant]
+        self._rest()
+
+    def _finished(self, key: AggregateKey) -> None:
+        del self._lanes[key]
+        self._rest()
+
+    def _rest(self) -> None:
+        """Idle: no caller waits, and no lane works on for one that has gone."""
+        if not self._total and not self._lanes:
+            self._idle.set()
+
+    async def _newest(self, key: AggregateKey) -> Loaded:
+        """The aggregate as it is now: what was read is confirmed to be the newest (a read alone proves nothing with replicas)."""
+        cached = self._cache.get(key)
+        loaded = await (self._loader.load(key) if cached is None else self._loader.catch_up(cached))
+        for _ in range(CONFIRM_ATTEMPTS):
+            if await self._stream.confirm(subject_of(key), loaded.sequence):
+                self._cache.put(loaded)
+                return loaded
+            loaded = await self._loader.catch_up(loaded)
+        raise Unavailable(f"{key} changes faster than it can be read", reason="contended", retry_after=0.2)
+
+    def _remember(self, loaded: Loaded, program: TypeProgram) -> Loaded:
+        """Hand a snapshot to the store where it is due."""
+        threshold = program.snapshot_threshold
+        if loaded.version // threshold == loaded.snapshot_version // threshold:
+            return loaded
+        self._storage.put_later(loaded.snapshot(program))
+        return replace(loaded, snapshot_version=loaded.version)
+
+    def _observe(
+        self, command: Command, pending: Pending | None, started: float, *, receipt: Receipt | None = None, error: AggregateError | None = None
+    ) -> None:
+        if not self._observers:
+            return
+        record = _record(command, pending, started, receipt, error)
+        for observer in self._observers:
+            try:
+                observer(record)
+            except Exception:
+                log.exception("an observer failed")
+
+
+def _record(
+    command: Command, pending: Pending | None, started: float, receipt: Receipt | None, error: AggregateError | None
+) -> CommandRecord:
+    trace = command.metadata.get("traceparent", "").split("-")
+    return CommandRecord(
+        tenant_id=command.tenant_id,
+        aggregate_type=command.aggregate_type,
+        aggregate_id=command.aggregate_id,
+        command_id=command.command_id,
+        version=0 if receipt is None else int(receipt.version),
+        outcome="accepted" if error is None else "rejected" if isinstance(error, Rejected) else "failed",
+        code="" if error is None else error.code,
+        reason="" if error is None else error.reason,
+        message="" if error is None else str(error),
+        gas=0 if receipt is None else receipt.gas_used,
+        events=0 if receipt is None else len(receipt.events),
+        duplicate=receipt is not None and receipt.duplicate,
+        retries=0 if pending is None else pending.retries,
+        cold=pending is not None and pending.cold,
+        total_seconds=time.perf_counter() - started,
+        load_seconds=0.0 if pending is None else pending.load_seconds,
+        execute_seconds=0.0 if pending is None else pending.execute_seconds,
+        append_seconds=0.0 if pending is None else pending.append_seconds,
+        correlation_id=command.metadata.get("correlation_id", ""),
+        trace_id=trace[1] if len(trace) > 1 else "",
+    )

@@ -1,0 +1,58 @@
+"""`Pending`: a command on its way through a lane, and what is noted of it for those who watch."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aggregate.errors import AggregateError
+from aggregate.handler.deciding import payload_hash
+from aggregate.types import Command, Receipt
+
+
+class Pending:
+    """One command between entry and answer.
+
+    Attributes:
+        answered: the receipt or the error; cancelled when the caller has gone.
+        deadline: `time.monotonic()` seconds after which nothing may be sent for it any more.
+        sent: the append of its commit has begun, so only the log can tell its outcome.
+    """
+
+    __slots__ = ("answered", "append_seconds", "cold", "command", "deadline", "digest", "execute_seconds", "load_seconds", "retries", "sent")
+
+    def __init__(self, command: Command, deadline: float, answered: asyncio.Future[Receipt]) -> None:
+        self.command = command
+        self.digest = payload_hash(command)
+        self.deadline = deadline
+        self.answered = answered
+        self.sent = False
+        self.cold = False
+        self.retries = 0
+        self.load_seconds = 0.0
+        self.execute_seconds = 0.0
+        self.append_seconds = 0.0
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits any more (the caller has gone, or it has been answered)."""
+        return self.answered.done()
+
+    def succeed(self, receipt: Receipt) -> None:
+        """Answer with a receipt."""
+        if not self.answered.done():
+            self.answered.set_result(receipt)
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error."""
+        if not self.answered.done():
+            self.answered.set_exception(error)
+
+    def settle(self, outcome: Callable[[], Receipt]) -> None:
+        """Answer with what `outcome` returns or raises."""
+        try:
+            receipt = outcome()
+        except AggregateError as error:
+            self.fail(error)
+        else:
+            self.succeed(receipt)
