@@ -107,7 +107,7 @@ class StorageClient:
         """A store in a new temporary folder, which is removed with it."""
         path = tempfile.mkdtemp(prefix="aggregate-storage-")
         client = await cls.open(path, **options)
-        client._temporary = weakref.finalize(client, shutil.rmtree, path, ignore_errors=True)
+        client._temporary = weakref.finalize(client, shutil.rmtree, path, ignore_errors=True)  # noqa: SLF001 - our own
         return client
 
     @property
