@@ -13,6 +13,8 @@ from aggregate.errors import Unavailable
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.metadata import CallMetadata, TenantRules, read_metadata
 
+MARGIN = 0.05
+
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -37,9 +39,14 @@ class Calls:
         return read_metadata(context.invocation_metadata() or (), self.rules)
 
     def deadline(self, context: Context | None = None) -> float:
-        """Until when a command of this call may take, `time.monotonic()` seconds."""
+        """Until when a command of this call may take, `time.monotonic()` seconds.
+
+        A little before the caller's own deadline, so that the caller still hears what became of the command.
+        """
         remaining = context.time_remaining() if context is not None else None
-        return time.monotonic() + (self.timeout if remaining is None else min(remaining, self.longest))
+        if remaining is None:
+            return time.monotonic() + self.timeout
+        return time.monotonic() + min(remaining - min(0.1 * remaining, MARGIN), self.longest)
 
 
 def going_down() -> Unavailable:

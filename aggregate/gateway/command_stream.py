@@ -1,4 +1,4 @@
-"""One SubmitCommands call: many commands under way at once, those of one aggregate one after the other, as fast as results are taken."""
+"""One SubmitCommands call: many commands under way at once, handed over in the order they came, as fast as the results are taken."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ class CommandStream:
         self._closing = closing
         self._slots = asyncio.Semaphore(MAX_UNDER_WAY)
         self._results: asyncio.Queue[pb.CommandResult | None] = asyncio.Queue()
-        self._last: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def results(self, requests: AsyncIterator[pb.SubmitCommandsRequest]) -> AsyncGenerator[pb.SubmitCommandsReply, None]:
@@ -88,21 +87,11 @@ class CommandStream:
                 index += 1
 
     def _start(self, index: int, request: pb.SubmitCommandRequest) -> None:
-        key = (request.aggregate_type, request.aggregate_id.lower())
-        task = asyncio.create_task(self._run(index, request, self._last.get(key)))
-        self._last[key] = task
+        task = asyncio.create_task(self._run(index, request))  # tasks begin in the order they are made
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-        def forget(done: asyncio.Task[None]) -> None:
-            self._tasks.discard(done)
-            if self._last.get(key) is done:
-                del self._last[key]
-
-        task.add_done_callback(forget)
-
-    async def _run(self, index: int, request: pb.SubmitCommandRequest, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait({before})
+    async def _run(self, index: int, request: pb.SubmitCommandRequest) -> None:
         command_id = request.command_id or new_uuid7()
         result = pb.CommandResult(index=index, command_id=command_id)
         try:

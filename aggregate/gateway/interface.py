@@ -17,7 +17,9 @@ class Handler(Protocol):
     """Commands in, states and events out. Deadlines are absolute `time.monotonic()` seconds."""
 
     async def submit(self, command: Command, *, deadline: float | None = None) -> Receipt:
-        """Decide a command; returns when its commit is in the log. Raises what the tree of errors holds."""
+        """Decide a command; returns when its commit is in the log. Commands of one aggregate are decided in the order of the calls: nothing
+        is awaited before a command has its place in the queue. Raises what the tree of errors holds.
+        """
 
     async def get(self, tenant_id: TenantId, aggregate_type: AggregateType, aggregate_id: AggregateId) -> AggregateState:
         """The newest state. Raises NotFound, TenantAccessDenied, Unavailable, ..."""

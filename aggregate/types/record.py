@@ -26,6 +26,7 @@ class CommandRecord:
         execute_seconds: deciding and applying.
         append_seconds: waiting for the log.
         correlation_id: the caller's, "" without one.
+        trace_id: 32 hex digits out of `traceparent`, "" without one.
         traceparent: the caller's, "" without one.
     """
 
@@ -48,12 +49,8 @@ class CommandRecord:
     execute_seconds: float = 0.0
     append_seconds: float = 0.0
     correlation_id: str = ""
+    trace_id: str = ""
     traceparent: str = ""
-
-    @property
-    def trace_id(self) -> str:
-        """The 32 hex digits of the trace out of `traceparent`, "" without one."""
-        return self.traceparent[3:35]
 
 
 Observer = Callable[[CommandRecord], None]

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
-from aggregate.errors import Rejected, Unavailable, ValidationError
+from aggregate.errors import AggregateError, Rejected, Unavailable, ValidationError
 from aggregate.gateway.command_stream import MAX_UNDER_WAY
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
@@ -45,47 +45,22 @@ async def test_a_refused_command_has_its_status_and_the_others_go_on(gateway: Ga
     assert [type(outcomes[index]) for index in range(10)] == [Receipt, Rejected] * 5
 
 
-async def test_commands_of_one_aggregate_are_decided_in_order_and_others_beside_them(gateway: Gateway, handler: FakeHandler) -> None:
-    slow, quick = AggregateId.new_v7(), AggregateId.new_v7()
-    order: list[tuple[str, int]] = []
+async def test_commands_are_handed_over_in_order_while_others_are_under_way(gateway: Gateway, handler: FakeHandler) -> None:
     released = asyncio.Event()
-
-    async def decide(command: Command) -> None:
-        if command.aggregate_id == slow:
-            await released.wait()
-        order.append((command.aggregate_id, command.payload.value["amount"]))
-        if command.aggregate_id == quick and len(order) == 3:
-            released.set()
-
-    handler.decide = decide
-    commands = [deposit(target, number) for number in range(3) for target in (slow, quick)]
+    handler.decide = lambda _: released.wait()
+    targets = [AggregateId.new_v7(), AggregateId.new_v7()]
+    commands = [deposit(target, number) for number in range(100) for target in targets]
     async with gateway.client() as client:
-        indexes = [index async for index, _ in client.submit_many(commands)]
-    assert order == [(quick, 0), (quick, 1), (quick, 2), (slow, 0), (slow, 1), (slow, 2)]
-    assert sorted(indexes) == list(range(6))
+        reading = asyncio.create_task(collect(client.submit_many(commands)))
+        await until(lambda: len(handler.seen) == len(commands))
+        released.set()
+        outcomes = await reading
+    assert [command.command_id for command, _ in handler.seen] == [command.command_id for command in commands]
+    assert [index for index, _ in outcomes] == list(range(len(commands)))
 
 
-async def test_the_same_aggregate_in_other_letters_is_the_same(gateway: Gateway, handler: FakeHandler) -> None:
-    target = AggregateId.new_v7()
-    under_way = peak = 0
-
-    async def decide(_: Command) -> None:
-        nonlocal under_way, peak
-        under_way += 1
-        peak = max(peak, under_way)
-        await asyncio.sleep(0)
-        under_way -= 1
-
-    handler.decide = decide
-    requests = [
-        pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=name, payload='{"type":"deposit"}')
-        for name in (target, target.upper())
-    ]
-    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
-        call = pb_grpc.CommandServiceStub(channel).SubmitCommands(iter([pb.SubmitCommandsRequest(commands=requests)]))
-        results = [result async for reply in call for result in reply.results]
-    assert [result.WhichOneof("outcome") for result in results] == ["accepted", "accepted"]
-    assert peak == 1
+async def collect(results: AsyncIterator[tuple[int, Receipt | AggregateError]]) -> list[tuple[int, Receipt | AggregateError]]:
+    return [each async for each in results]
 
 
 @pytest.mark.parametrize("count", [0, 257])

@@ -33,6 +33,7 @@ RECORD = CommandRecord(
     gas=30,
     total_seconds=0.0123,
     correlation_id="corr-1",
+    trace_id=TRACE,
     traceparent=f"00-{TRACE}-b7ad6b7169203331-01",
 )
 FAILED = CommandRecord("acme", "Account", "a", "c", outcome="failed", code="storage", reason="storage", message="disk\nfull", retries=2)
