@@ -19,12 +19,12 @@ _UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
 def build_subject(tenant_id: TenantId, aggregate_type: AggregateType, aggregate_id: AggregateId) -> str:
     """The subject of an aggregate."""
-    return keys.subject(tenant_id, aggregate_type, aggregate_id)
+    return keys.subject(str(tenant_id), str(aggregate_type), str(aggregate_id))  # the compiled twin takes plain strings only
 
 
 def subject_of(key: AggregateKey) -> str:
     """The subject of an aggregate."""
-    return keys.subject(key.tenant_id, key.aggregate_type, key.aggregate_id)
+    return build_subject(key.tenant_id, key.aggregate_type, key.aggregate_id)
 
 
 def key_of(subject: str) -> AggregateKey:
@@ -58,3 +58,14 @@ def owner_subject(aggregate_id: AggregateId) -> str:
 def confirm_subject(node_id: str) -> str:
     """Where a node writes to prove that what it read is the newest. Nodes may share one: nothing is read from it."""
     return f"confirm.{_UNFIT.sub('_', node_id) or '_'}"
+
+
+def subject_matches(pattern: str, subject: str) -> bool:
+    """Whether `subject` is one that `pattern` names (`*` one token, `>` all the rest)."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for index, part in enumerate(wanted):
+        if part == ">":
+            return len(given) > index
+        if index >= len(given) or part not in {"*", given[index]}:
+            return False
+    return len(wanted) == len(given)

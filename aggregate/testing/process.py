@@ -71,7 +71,7 @@ class TetheredProcess:
             self.send(signal.SIGCONT)  # a paused program would not hear it
         deadline = time.monotonic() + timeout
         try:
-            while self.exit_code is None and time.monotonic() < deadline:
+            while self.exit_code is None and time.monotonic() < deadline:  # noqa: ASYNC110 (only the kernel could set an event)
                 await asyncio.sleep(0.005)
         finally:
             if self.exit_code is None:
