@@ -1,0 +1,5 @@
+"""The language's front: source text to IR, with every mistake at its line and column. See `docs/language.md`."""
+
+from aggregate.language.compiler import compile, digest  # noqa: A004 - the public name
+
+__all__ = ["compile", "digest"]

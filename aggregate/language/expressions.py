@@ -1,0 +1,390 @@
+"""Expressions: from the tree to the IR, with every name resolved and every rule of the language checked that needs no running.
+
+Each method is a generator that yields the operands it wants resolved and returns the IR of its node; `resolve` runs them on a stack of
+its own. So depth of a tree costs no Python recursion, whether it is nesting or a chain of ten thousand `+`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from difflib import get_close_matches
+from typing import ClassVar, TypeAlias
+
+from aggregate.engine.pure.value import shown
+from aggregate.language.ir import Node
+from aggregate.language.mistakes import Mistakes
+from aggregate.language.scope import Scope
+from aggregate.language.tree import (
+    At,
+    Binary,
+    Call,
+    Comprehension,
+    Conditional,
+    Constant,
+    Expression,
+    Field,
+    ForClause,
+    Group,
+    Index,
+    Keyword,
+    ListDisplay,
+    Logic,
+    MapDisplay,
+    Method,
+    Name,
+    Number,
+    SetDisplay,
+    Slice,
+    String,
+    Tuple,
+    Unary,
+    bare,
+)
+from aggregate.language.vocabulary import FUNCTIONS, MAX_KEY, MAX_NESTING, MAX_NODES, METHODS
+from aggregate.language.weights import weigh, weigh_iteration
+
+Steps: TypeAlias = "Generator[Expression, Node, Node]"
+
+_OPERATORS = frozenset(("+", "-", "*", "/", "//", "%", "|", "==", "!=", "<", "<=", ">", ">=", "in", "not in"))
+_SUGGEST_BELOW = 20
+"""Close names are looked for while there are fewer mistakes than this."""
+
+
+class Names:
+    """What the names of one source stand for."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.consts: dict[str, int] = {}
+        """Consts that stand above."""
+        self.functions: dict[str, int] = {}
+        """Functions that stand above."""
+        self.all_consts: frozenset[str] = frozenset()
+        self.all_functions: frozenset[str] = frozenset()
+
+
+class Expressions:
+    """Resolves the expressions of one function, const, filter or expression."""
+
+    def __init__(self, mistakes: Mistakes, names: Names, scope: Scope | None, function: str | None, budget: list[int]) -> None:
+        self.mistakes = mistakes
+        self.names = names
+        self.scope = scope
+        """None in a const, which has no names of its own and computes nothing by calls."""
+        self.function = function
+        self.budget = budget
+        """How many nodes the source may still have, shared by all its parts."""
+        self.depth = 0
+        self.calls: list[tuple[str, At]] = []
+        """Own functions that are called, and `reject`."""
+
+    def resolve(self, root: Expression) -> Node:
+        """The IR of an expression."""
+        stack = [self._steps(root)]
+        value: Node = None
+        while stack:
+            try:
+                child = stack[-1].send(value)
+            except StopIteration as done:
+                stack.pop()
+                value = done.value
+            else:
+                stack.append(self._steps(child))
+                value = None
+        return value
+
+    def unit(self, expression: Expression) -> Node:
+        """The unit of an expression that is entered on its own."""
+        return [weigh([expression]), *bare(expression).start]
+
+    def mistake(self, key: str, at: At, /, **parameters: object) -> None:
+        """Note a mistake in this function."""
+        self.mistakes.add(key, at, self.function, **parameters)
+
+    def count(self, at: At) -> None:
+        """One node more."""
+        self.budget[0] -= 1
+        if self.budget[0] < 0:
+            raise self.mistakes.stop("too_big.nodes", at, self.function, limit=MAX_NODES)
+
+    def enter(self, at: At) -> None:
+        """One level of nesting more."""
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise self.mistakes.stop("too_big.nesting", at, self.function, limit=MAX_NESTING)
+
+    def leave(self) -> None:
+        """One level of nesting less."""
+        self.depth -= 1
+
+    def _steps(self, node: Expression) -> Steps:
+        if type(node) is not Group:
+            self.count(node.start)
+        return self._methods[type(node)](self, node)
+
+    # --- leaves ----------------------------------------------------------------------------------------------------------------------
+
+    def _constant(self, node: Constant) -> Steps:
+        return [node.name, *node.start]
+        yield
+
+    def _number(self, node: Number) -> Steps:
+        return ["num", *node.start, node.text]
+        yield
+
+    def _string(self, node: String) -> Steps:
+        return ["str", *node.start, node.text]
+        yield
+
+    def _name(self, node: Name) -> Steps:
+        slot = self.scope.slot(node.name) if self.scope is not None else None
+        if slot is not None:
+            return ["local", *node.start, slot]
+        if self.names.kind != "program":
+            return ["free", *node.start, node.name]
+        if node.name in self.names.consts:
+            return ["const", *node.start, self.names.consts[node.name]]
+        if node.name in self.names.all_consts:
+            self.mistake("name.const_below", node.start, name=node.name)
+        elif node.name in self.names.all_functions or node.name in FUNCTIONS:
+            self.mistake("name.function", node.start, name=node.name)
+        else:
+            known = [*(self.scope.visible() if self.scope is not None else ()), *self.names.consts]
+            self.mistake("name.variable", node.start, name=node.name, hint=self._hint(node.name, known))
+        return ["null", *node.start]
+        yield
+
+    def _hint(self, name: str, known: list[str]) -> str:
+        close = get_close_matches(name, known, n=1) if len(self.mistakes) < _SUGGEST_BELOW else []
+        return f"; did you mean {close[0]}?" if close else ""
+
+    # --- operators -------------------------------------------------------------------------------------------------------------------
+
+    def _group(self, node: Group) -> Steps:
+        self.enter(node.start)
+        inner = yield node.inner
+        self.leave()
+        return inner
+
+    def _binary(self, node: Binary) -> Steps:
+        left = yield node.left
+        right = yield node.right
+        if node.op not in _OPERATORS:
+            self.mistake("unsupported.operator", node.at, op=node.op)
+        return ["bin", *node.at, node.op, left, right]
+
+    def _logic(self, node: Logic) -> Steps:
+        left = yield node.left
+        right = yield node.right
+        return [node.op, *node.at, left, self.unit(node.right), right]
+
+    def _unary(self, node: Unary) -> Steps:
+        self.enter(node.start)
+        operand = yield node.operand
+        self.leave()
+        if node.op == "~":
+            self.mistake("unsupported.operator", node.start, op=node.op)
+        return ["not" if node.op == "not" else "neg", *node.start, operand]
+
+    def _conditional(self, node: Conditional) -> Steps:
+        self.enter(node.start)
+        then = yield node.then
+        condition = yield node.condition
+        otherwise = yield node.otherwise
+        self.leave()
+        return ["if", *node.start, condition, self.unit(node.then), then, self.unit(node.otherwise), otherwise]
+
+    # --- parts of a value --------------------------------------------------------------------------------------------------------------
+
+    def _field(self, node: Field) -> Steps:
+        self._not_in_const(node.at, "a field")
+        target = yield node.target
+        return ["field", *node.at, target, node.name]
+
+    def _index(self, node: Index) -> Steps:
+        self._not_in_const(node.at, "an index")
+        target = yield node.target
+        self.enter(node.at)
+        key = yield node.key
+        self.leave()
+        return ["index", *node.at, target, key]
+
+    def _slice(self, node: Slice) -> Steps:
+        self._not_in_const(node.at, "a slice")
+        target = yield node.target
+        self.enter(node.at)
+        low = (yield node.low) if node.low is not None else None
+        high = (yield node.high) if node.high is not None else None
+        self.leave()
+        return ["slice", *node.at, target, low, high]
+
+    # --- displays and comprehensions ---------------------------------------------------------------------------------------------------
+
+    def _list(self, node: ListDisplay) -> Steps:
+        self.enter(node.start)
+        items: list[Node] = []
+        for item in node.items:
+            items.append((yield item))
+        self.leave()
+        return ["list", *node.start, items]
+
+    def _map(self, node: MapDisplay) -> Steps:
+        self.enter(node.start)
+        entries: list[Node] = []
+        literals: set[str] = set()
+        for key, value in node.entries:
+            plain = bare(key)
+            if type(plain) is String:
+                self._literal_key(plain, literals)
+            entries.append([[*plain.start], (yield key), (yield value)])
+        self.leave()
+        return ["map", *node.start, entries]
+
+    def _literal_key(self, key: String, seen: set[str]) -> None:
+        if len(key.text) > MAX_KEY:
+            self.mistake("too_big.key", key.start, limit=MAX_KEY)
+        if key.text in seen:
+            self.mistake("duplicate.key", key.start, key=shown(key.text))
+        seen.add(key.text)
+
+    def _set(self, node: SetDisplay) -> Steps:
+        self.mistake("unsupported.set", node.start)
+        return ["null", *node.start]
+        yield
+
+    def _tuple(self, node: Tuple) -> Steps:
+        self.mistake("unsupported.tuple", node.start)
+        for item in node.items:
+            yield item
+        return ["null", *node.start]
+
+    def _comprehension(self, node: Comprehension) -> Steps:
+        if self.scope is None:
+            self._not_in_const(node.start, "a comprehension")
+            return ["null", *node.start]
+        self.enter(node.start)
+        fors = [clause for clause in node.clauses if type(clause) is ForClause]
+        variables = self.scope.allot(name for clause in fors for name in clause.names)
+        slots = list(variables.values())
+        later = [*fors[1:], None]
+        clauses: list[Node] = []
+        for clause in node.clauses:
+            if type(clause) is not ForClause:
+                clauses.append(["if", self.unit(clause.condition), (yield clause.condition)])
+                continue
+            iterable = yield clause.iterable
+            if not clauses:
+                self.scope.enter(variables)
+            following = later.pop(0)
+            weight = weigh_iteration(len(clause.names), following.iterable if following is not None else None)
+            names: list[Node] = [variables[name.name] for name in clause.names]
+            place: list[Node] = [*bare(clause.iterable).start]
+            clauses.append(["for", *clause.start, weight, names, place, iterable, [*clause.names[0].start]])
+        value: list[Node] = []
+        if node.key is not None:
+            value.append((yield node.key))
+        value.append((yield node.value))
+        self.scope.leave()
+        self.leave()
+        unit: Node = [weigh([node.key, node.value]), *bare(node.key or node.value).start]
+        return ["lcomp" if node.key is None else "mcomp", *node.start, [*slots], clauses, unit, *value]
+
+    # --- calls -------------------------------------------------------------------------------------------------------------------------
+
+    def _call(self, node: Call) -> Steps:
+        self._not_in_const(node.start, "a call")
+        callee = node.callee
+        if type(callee) is not Name:
+            yield callee
+            self.mistake("unsupported.callee", node.start)
+            return ["null", *node.start]
+        self.enter(node.start)
+        args, keywords = yield from self._arguments(node.args, node.keywords)
+        self.leave()
+        own = self._own(callee)
+        if own is not None:
+            self._keywords(callee.name, node.keywords, frozenset())
+            return ["call", *node.start, own, args]
+        if callee.name in FUNCTIONS:
+            self._keywords(callee.name, node.keywords, FUNCTIONS[callee.name])
+        return ["fn", *node.start, callee.name, args, keywords]
+
+    def _own(self, callee: Name) -> int | None:
+        """Index of the own function that is called; None for a built-in, or where the call is a mistake."""
+        name = callee.name
+        if name in FUNCTIONS:
+            if name == "reject":
+                self.calls.append((name, callee.start))
+            if name in {"reject", "event"} and self.names.kind != "program":
+                self.mistake("unsupported.outcome", callee.start, name=name, kind=self.names.kind)
+            return None
+        index = self.names.functions.get(name)
+        if index is not None:
+            self.calls.append((name, callee.start))
+        elif name in self.names.all_functions:
+            self.mistake("recursion.call", callee.start, name=name)
+        else:
+            known = [*FUNCTIONS, *self.names.functions]
+            self.mistake("name.call", callee.start, name=name, hint=self._hint(name, known))
+        return index
+
+    def _method(self, node: Method) -> Steps:
+        self._not_in_const(node.at, "a method")
+        target = yield node.target
+        self.enter(node.at)
+        args, keywords = yield from self._arguments(node.args, node.keywords)
+        self.leave()
+        if node.name in METHODS:
+            self._keywords(node.name, node.keywords, METHODS[node.name])
+        else:
+            self.mistake("name.method", node.at, name=node.name, hint=self._hint(node.name, list(METHODS)))
+        return ["method", *node.at, target, node.name, args, keywords]
+
+    def _arguments(
+        self, args: tuple[Expression, ...], keywords: tuple[Keyword, ...]
+    ) -> Generator[Expression, Node, tuple[list[Node], list[Node]]]:
+        values: list[Node] = []
+        for arg in args:
+            values.append((yield arg))
+        named: list[Node] = []
+        for keyword in keywords:
+            named.append([keyword.name, (yield keyword.value)])
+        return values, named
+
+    def _keywords(self, function: str, keywords: tuple[Keyword, ...], known: frozenset[str] | None) -> None:
+        seen: set[str] = set()
+        for keyword in keywords:
+            if keyword.name in seen:
+                self.mistake("duplicate.keyword", keyword.start, name=keyword.name, function=function)
+            seen.add(keyword.name)
+            if function == "event" and keyword.name == "type":
+                self.mistake("unsupported.event_type", keyword.start)
+            elif known is not None and keyword.name not in known:
+                takes = "takes the keywords " + ", ".join(sorted(known)) if known else "takes no keywords"
+                self.mistake("unsupported.keyword", keyword.start, name=keyword.name, function=function, takes=takes)
+
+    def _not_in_const(self, at: At, what: str) -> None:
+        if self.scope is None:
+            self.mistake("unsupported.const", at, what=what)
+
+    _methods: ClassVar[dict[type, Callable[..., Steps]]] = {
+        Constant: _constant,
+        Number: _number,
+        String: _string,
+        Name: _name,
+        Group: _group,
+        Binary: _binary,
+        Logic: _logic,
+        Unary: _unary,
+        Conditional: _conditional,
+        Field: _field,
+        Index: _index,
+        Slice: _slice,
+        ListDisplay: _list,
+        MapDisplay: _map,
+        SetDisplay: _set,
+        Tuple: _tuple,
+        Comprehension: _comprehension,
+        Call: _call,
+        Method: _method,
+    }

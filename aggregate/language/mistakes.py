@@ -1,0 +1,73 @@
+"""What is wrong in a source: one message table for all of it, records that are sorted by position.
+
+Messages come from the section `compile` of `aggregate/engine/messages.json`; a key is `<code>.<name>`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib import resources
+from typing import Final
+
+from aggregate.errors import CompileError, ErrorRecord
+from aggregate.language.tree import At
+
+MESSAGES: Final[dict[str, str]] = json.loads(
+    resources.files("aggregate.engine").joinpath("messages.json").read_text(encoding="utf-8")
+)["compile"]
+_PARAMETER = re.compile(r"\{(\w+)\}")
+MOST: Final = 100
+"""More mistakes than this are not listed."""
+
+
+class Stop(Exception):  # noqa: N818 - no error by itself: the mistake is already noted
+    """No sense in reading on: a limit is passed."""
+
+
+class SyntaxMistake(Exception):  # noqa: N818 - see `Stop`
+    """The text is no sentence of the grammar, from here on."""
+
+    def __init__(self, key: str, at: At, /, **parameters: object) -> None:
+        super().__init__(key)
+        self.key = key
+        self.at = at
+        self.parameters = parameters
+
+
+def message(key: str, parameters: dict[str, object]) -> str:
+    """The text of a message of the table."""
+    return _PARAMETER.sub(lambda match: str(parameters[match[1]]), MESSAGES[key])
+
+
+class Mistakes:
+    """The mistakes of one source, gathered in any order."""
+
+    def __init__(self) -> None:
+        self._records: dict[tuple[At, str], ErrorRecord] = {}
+
+    def add(self, key: str, at: At, function: str | None = None, /, **parameters: object) -> None:
+        """Note a mistake; of two equal ones at one place the first stays."""
+        record = ErrorRecord("compile", key.partition(".")[0], message(key, parameters), *at, function, 0)
+        self._records.setdefault((at, key), record)
+
+    def stop(self, key: str, at: At, function: str | None = None, /, **parameters: object) -> Stop:
+        """Note a mistake after which nothing more is read."""
+        self.add(key, at, function, **parameters)
+        return Stop(key)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def check(self) -> None:
+        """Raise what was noted, in the order of the source.
+
+        Raises:
+            CompileError: there are mistakes.
+        """
+        if self._records:
+            raise CompileError(self.records())
+
+    def records(self) -> list[ErrorRecord]:
+        """The mistakes in the order of the source."""
+        return [self._records[place] for place in sorted(self._records, key=lambda place: place[0])][:MOST]
