@@ -42,7 +42,9 @@ def decide(program: TypeProgram, key: AggregateKey, state: State, version: int, 
     if command.expected_version is not None and int(command.expected_version) != version:
         conflict = VersionConflict(command.expected_version, version)
         details = canonical({"expected": int(conflict.expected), "actual": version})
-        return _refused(program, command, digest, version, time, 0, Refusal("version_conflict", conflict.code, str(conflict), details), state)
+        return _refused(
+            program, command, digest, version, time, 0, Refusal("version_conflict", conflict.code, str(conflict), details), state
+        )
     ctx = context(key, version, command, time) if program.needs_ctx else None
     decision = program.execute(state, command.payload.text, ctx)
     if decision.error is not None:
@@ -50,7 +52,7 @@ def decide(program: TypeProgram, key: AggregateKey, state: State, version: int, 
     if decision.rejection is not None:
         return _refused(program, command, digest, version, time, decision.gas, _rejection(decision.rejection), state)
     events = tuple(
-        CommittedEvent(program.event_id(key.tenant_id, key.aggregate_id, command.command_id, time, index), payload)
+        CommittedEvent(program.engine.event_id(key.tenant_id, key.aggregate_id, command.command_id, time, index), payload)
         for index, payload in enumerate(decision.events)
     )
     commit = Commit(
@@ -59,7 +61,7 @@ def decide(program: TypeProgram, key: AggregateKey, state: State, version: int, 
         time=time,
         gas=decision.gas,
         payload_hash=digest,
-        command=command.payload.text if program.record_commands else None,
+        command=command.payload.text if program.definition.record_commands else None,
         metadata=command.metadata,
         events=events,
     )
@@ -95,7 +97,7 @@ def refusal_error(refusal: Refusal, gas: int) -> Rejected | DecideError | ApplyE
 def _refused(
     program: TypeProgram, command: Command, digest: str, version: int, time: str, gas: int, refusal: Refusal, state: State
 ) -> Decided:
-    payload = command.payload.text if program.record_commands else None
+    payload = command.payload.text if program.definition.record_commands else None
     return Decided(Commit(command.command_id, version + 1, time, gas, digest, payload, command.metadata, (), refusal), state)
 
 

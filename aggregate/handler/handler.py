@@ -30,7 +30,7 @@ from aggregate.handler.lane import Lane, LaneParts, LaneRules
 from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader
 from aggregate.handler.pending import Pending
-from aggregate.runtime import RuntimeExecutor, TypeProgram
+from aggregate.runtime import ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
 from aggregate.stream.codec import decode_message, events_of
 from aggregate.stream.interface import EventLog
@@ -63,14 +63,14 @@ class AggregateHandler:
     """Handles commands and reads of aggregates.
 
     Args:
-        programs: the programs of the manifest, registered with the log.
+        programs: of the manifest's types, numbered by the log (`with_generations`).
         observers: get a `CommandRecord` of every command.
     """
 
     def __init__(
         self,
         settings: Settings,
-        programs: RuntimeExecutor,
+        programs: ProgramSet,
         storage: SnapshotStore,
         stream: EventLog,
         observers: Sequence[Observer] = (),
@@ -134,7 +134,7 @@ class AggregateHandler:
     @property
     def engine_name(self) -> str:
         """Which engine runs the programs."""
-        return self._programs.engine_name
+        return next(iter(self._programs)).engine.name
 
     @property
     def in_flight(self) -> int:
@@ -186,7 +186,7 @@ class AggregateHandler:
             NotFound, TenantAccessDenied, ValidationError, RehydrationError, Unavailable, StreamError.
         """
         key = AggregateKey(tenant_id, aggregate_type, aggregate_id)
-        self._programs.for_type(aggregate_type)
+        self._programs.get(aggregate_type)
         loaded = await self._newest(key)
         if loaded.version == 0:
             raise NotFound(aggregate_id)
@@ -215,7 +215,7 @@ class AggregateHandler:
             NotFound, TenantAccessDenied, ValidationError, RehydrationError, Unavailable, StreamError.
         """
         key = AggregateKey(tenant_id, aggregate_type, aggregate_id)
-        self._programs.for_type(aggregate_type)
+        self._programs.get(aggregate_type)
         loaded = await self._newest(key)
         if loaded.version == 0:
             raise NotFound(aggregate_id)
@@ -242,7 +242,7 @@ class AggregateHandler:
         made = uuid7_milliseconds(command.command_id)
         if made is not None and made > now_milliseconds() + FUTURE_MILLISECONDS:
             raise ValidationError(f"{command.command_id} is an id of a time more than 5 minutes ahead", "command_id")
-        return self._programs.for_type(command.aggregate_type)
+        return self._programs.get(command.aggregate_type)
 
     async def _admitted(self, pending: Pending, program: TypeProgram) -> Receipt:
         command = pending.command
@@ -312,7 +312,13 @@ class AggregateHandler:
         return replace(loaded, snapshot_version=loaded.version)
 
     def _observe(
-        self, command: Command, pending: Pending | None, started: float, *, receipt: Receipt | None = None, error: AggregateError | None = None
+        self,
+        command: Command,
+        pending: Pending | None,
+        started: float,
+        *,
+        receipt: Receipt | None = None,
+        error: AggregateError | None = None,
     ) -> None:
         if not self._observers:
             return

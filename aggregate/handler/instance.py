@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from aggregate.errors import RehydrationError, TenantAccessDenied, ValidationError
+from aggregate.errors import ErrorRecord, RehydrationError, TenantAccessDenied, ValidationError
 from aggregate.handler.deciding import decide, payload_hash, refusal_error
 from aggregate.runtime import State, TypeProgram
 from aggregate.stream.codec import events_of
@@ -23,7 +23,7 @@ from aggregate.types import (
     TenantId,
     Version,
 )
-from aggregate.types.json import parse
+from aggregate.types.json import canonical, parse
 from aggregate.types.time import now
 
 
@@ -115,7 +115,11 @@ class AggregateInstance:
             raise RehydrationError(f"the event is of {event.aggregate_type} {event.aggregate_id}")
         if event.version != self._version + 1:
             raise RehydrationError(f"version {int(event.version)} does not follow version {int(self._version)}")
-        self._state = self._program.apply_event(self._state, event)
+        meta = {"version": int(event.version), "time": event.timestamp, "event_id": event.event_id, "command_id": event.command_id}
+        fold = self._program.fold(self._state, [event.payload.text], canonical(meta))
+        if fold.error is not None:
+            raise RehydrationError(f"event {int(event.version)} cannot be applied: {ErrorRecord.from_json(fold.error)}")
+        self._state = fold.state
         self._version = event.version
 
     def aggregate_id(self) -> AggregateId:

@@ -246,7 +246,7 @@ class Lane:
                 raise MessageTooLarge(len(body), room)
             half = len(decided) // 2
             return [*await self._append(loaded, decided[:half]), *(pending for pending, _ in decided[half:])]
-        expires = message.only_refusals and not self._program.record_refusals
+        expires = message.only_refusals and not self._program.definition.record_refusals
         attempt = Attempt(
             key=self._key,
             command_id=message.commits[0].command_id,

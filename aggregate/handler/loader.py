@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import Protocol
 
 from aggregate.errors import DocumentError, RehydrationError, StorageError, TenantAccessDenied, Unavailable
 from aggregate.handler.loaded import Loaded
-from aggregate.runtime import CommitFold, FoldExpectation, TypeProgram
+from aggregate.runtime import CommitFold, ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
 from aggregate.stream.interface import EventLog, StoredMessage
 from aggregate.stream.subjects import owner_subject
@@ -25,13 +24,6 @@ class LogOlder(Unavailable):
         self.key = key
 
 
-class Programs(Protocol):
-    """Which program serves a type."""
-
-    def for_type(self, aggregate_type: str) -> TypeProgram:
-        """Raises ValidationError for a type that is not in the manifest."""
-
-
 class Loader:
     """Loads aggregates from the store and the log, and never from a cache.
 
@@ -39,7 +31,7 @@ class Loader:
         owned_ids: an aggregate id belongs to one tenant (`aggregate_id_scope: global`).
     """
 
-    def __init__(self, programs: Programs, storage: SnapshotStore, stream: EventLog, *, owned_ids: bool) -> None:
+    def __init__(self, programs: ProgramSet, storage: SnapshotStore, stream: EventLog, *, owned_ids: bool) -> None:
         self._programs = programs
         self._storage = storage
         self._stream = stream
@@ -54,7 +46,7 @@ class Loader:
             LogOlder: a snapshot is of a later place than the log has.
             Unavailable, StreamError: the log cannot be read.
         """
-        program = self._programs.for_type(key.aggregate_type)
+        program = self._programs.get(key.aggregate_type)
         base = await self._from_snapshot(key, program) or Loaded(key, program.initial_state)
         try:
             return await self.catch_up(base)
@@ -81,7 +73,7 @@ class Loader:
             loaded = replace(base, sequence=end)
         else:
             loaded = await self._folded(base, last)
-        if loaded.generation > self._programs.for_type(key.aggregate_type).generation:
+        if loaded.generation > self._programs.get(key.aggregate_type).generation:
             raise Unavailable(
                 f"{key} was written by a newer program than this node has (generation {loaded.generation}); update the node",
                 reason="outdated_program",
@@ -96,7 +88,7 @@ class Loader:
             Unavailable, StreamError: nobody can tell now.
         """
         if not await self._stream.confirm(owner_subject(key.aggregate_id), 0):
-            await self._with_owner(Loaded(key, self._programs.for_type(key.aggregate_type).initial_state))
+            await self._with_owner(Loaded(key, self._programs.get(key.aggregate_type).initial_state))
 
     async def _with_owner(self, loaded: Loaded) -> Loaded:
         """An aggregate without events: whose id is it?"""
@@ -130,10 +122,9 @@ class Loader:
         )
 
     def _fold(self, base: Loaded, messages: list[StoredMessage]) -> CommitFold:
-        program = self._programs.for_type(base.key.aggregate_type)
-        key = base.key
-        expect = FoldExpectation(key.tenant_id, key.aggregate_type, key.aggregate_id, base.version, program.gas_apply)
-        return program.fold_commits(base.state, [message.body for message in messages], expect)
+        program = self._programs.get(base.key.aggregate_type)
+        bodies = [message.body for message in messages]
+        return program.fold_commits(base.state, bodies, base.key.tenant_id, base.key.aggregate_id, base.version)
 
     @staticmethod
     def _with_last(messages: list[StoredMessage], last: StoredMessage) -> list[StoredMessage]:

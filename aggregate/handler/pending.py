@@ -19,7 +19,18 @@ class Pending:
         sent: the append of its commit has begun, so only the log can tell its outcome.
     """
 
-    __slots__ = ("answered", "append_seconds", "cold", "command", "deadline", "digest", "execute_seconds", "load_seconds", "retries", "sent")
+    __slots__ = (
+        "answered",
+        "append_seconds",
+        "cold",
+        "command",
+        "deadline",
+        "digest",
+        "execute_seconds",
+        "load_seconds",
+        "retries",
+        "sent",
+    )
 
     def __init__(self, command: Command, deadline: float, answered: asyncio.Future[Receipt]) -> None:
         self.command = command
