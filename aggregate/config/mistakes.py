@@ -41,8 +41,10 @@ def mistakes_of(
         if complaint["type"] == "extra_forbidden":
             found.append(Mistake(place(keys), unknown_name("key", str(keys[-1]), known(keys[:-1]))))
             continue
-        message = complaint["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        expected = message if complaint["type"] in {"value_error", "missing"} else f"expected {message}"
-        shown = complaint["type"] in {"missing", "value_error"} or (keys and keys[0] in secret)
-        found.append(Mistake(place(keys), expected if shown else f"{expected}, got {quote(complaint['input'])}"))
+        if complaint["type"] == "missing":
+            found.append(Mistake(place(keys), "is required"))
+            continue
+        message = complaint["msg"].removeprefix("Value error, ").replace("Input should be ", "expected ", 1)
+        shown = complaint["type"] != "value_error" and not (keys and keys[0] in secret)  # our own messages show the value themselves
+        found.append(Mistake(place(keys), f"{message}, got {quote(complaint['input'])}" if shown else message))
     return found
