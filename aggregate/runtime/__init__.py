@@ -1,6 +1,6 @@
 """Programs, compiled once and run with a limit."""
 
-from aggregate.engine.interface import CommitFold, Decision, Engine, State
+from aggregate.engine.interface import CommitFold, Decision, Engine, Fold, State
 from aggregate.runtime.executor import RuntimeExecutor
 from aggregate.runtime.outcomes import failed, rejected
 from aggregate.runtime.pair import PairProgram

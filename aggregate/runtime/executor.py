@@ -14,12 +14,13 @@ from aggregate.config import AggregateDefinition, AggregateManifest, ProgramSour
 from aggregate.engine.interface import Engine, Program, State
 from aggregate.errors import CompileError, ConfigError, DocumentError, ErrorRecord, Mistake
 from aggregate.language import compile as compile_source
+from aggregate.language import digest
+from aggregate.language.resolver import LANGUAGE
 from aggregate.runtime.outcomes import failed, rejected
 from aggregate.runtime.pair import PairProgram
 from aggregate.runtime.programs import ProgramSet, TypeProgram
 from aggregate.types.json import canonical, parse
 
-LANGUAGE = "agl-1"
 GAS_DECIDE = 200_000
 GAS_APPLY = 100_000
 SNAPSHOT_THRESHOLD = 100
@@ -30,7 +31,7 @@ Runnable = str | Program | TypeProgram
 
 
 class RuntimeExecutor:
-    """Runs programs on one engine. Compiled programs are kept by their source; safe for several threads.
+    """Runs programs on one engine. Compiled programs are kept by digest; safe for several threads.
 
     Args:
         engine: None: the configured one.
@@ -66,14 +67,15 @@ class RuntimeExecutor:
         Raises:
             CompileError: every mistake in it.
         """
+        key = digest(source)
         with self._lock:
-            found = self._programs.get(source)
+            found = self._programs.get(key)
             if found is not None:
-                self._programs.move_to_end(source)
+                self._programs.move_to_end(key)
                 return found
         made = self.engine.load(compile_source(source))
         with self._lock:
-            self._programs[source] = made
+            self._programs[key] = made
             while len(self._programs) > self._cached:
                 self._programs.popitem(last=False)
         return made
@@ -104,6 +106,7 @@ class RuntimeExecutor:
         return TypeProgram(
             engine=self.engine,
             definition=definition,
+            engine=self.engine,
             program=programs[0] if len(programs) == 1 else PairProgram(self.engine, *programs),
             language=LANGUAGE,
             source=stored_source(definition.sources),

@@ -21,6 +21,8 @@ class TypeProgram:
     """What an aggregate type decides and applies by.
 
     Attributes:
+        definition: what the manifest says of the type.
+        engine: what runs the program.
         digest: of the program, hex; of both sources where there are two.
         language: version of the language.
         source: the text to keep with the log: the source, or of two the canonical JSON `{"apply":...,"decide":...}`.
@@ -32,6 +34,7 @@ class TypeProgram:
 
     engine: Engine
     definition: AggregateDefinition
+    engine: Engine
     program: Program
     language: str
     source: str
@@ -55,6 +58,14 @@ class TypeProgram:
     def needs_ctx(self) -> bool:
         """Whether `execute` wants `ctx`."""
         return self.program.needs_ctx
+
+    def state(self, text: bytes) -> State:
+        """A state from its JSON text.
+
+        Raises:
+            DocumentError: no document of the language.
+        """
+        return self.engine.state(text)
 
     def execute(self, state: State, command: bytes, ctx: bytes | None = None) -> Decision:
         """Decide a command and apply its events, within the type's limits of gas (see `Program.execute`)."""
