@@ -1,0 +1,84 @@
+"""Random documents of the shape that generated programs look for: some as expected, some with members missing or of another type."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .choices import Choices
+
+NUMBERS = (
+    *("0", "1", "2", "3", "7", "-1", "-3", "10", "2.5", "0.1", "-0.5", "0.25", "100"),
+    *("9223372036854775807", "9223372036854775808", "1e33", "1e-34"),
+)
+STRINGS = ("", "a", "b", "ab", "open", "x y  z", "A-b-C", "\u00e9\U0001f600\u00e9", "a" * 40, '"\\\n', "12.50", "-7")
+KEYS = ("a", "b", "c", "k", "\u00e9", "")
+TYPES = ("opened", "added", "removed", "closed")
+
+
+class Raw(str):
+    """JSON text to be put in as it is."""
+
+
+def number(c: Choices) -> Raw:
+    return Raw(c.pick(NUMBERS))
+
+
+def value(c: Choices, depth: int = 2) -> Any:
+    kind = c.below(8 if depth else 5)
+    if kind < 2:
+        return number(c)
+    if kind < 4:
+        return c.pick(STRINGS)
+    if kind == 4:
+        return c.pick((None, True, False))
+    if kind < 7:
+        return [value(c, depth - 1) for _ in range(c.below(4))]
+    return {c.pick(KEYS): value(c, depth - 1) for _ in range(c.below(4))}
+
+
+def fields(c: Choices) -> dict[str, Any]:
+    """The members that programs look for, by the types they expect; now and then one is missing or something else."""
+    made: dict[str, Any] = {
+        "n": number(c),
+        "m": number(c),
+        "s": c.pick(STRINGS),
+        "flag": c.pick((True, False)),
+        "nums": [number(c) for _ in range(c.below(5))],
+        "words": [c.pick(STRINGS) for _ in range(c.below(5))],
+        "map": {c.pick(KEYS): number(c) for _ in range(c.below(4))},
+        "rows": [{"k": c.pick(STRINGS), "v": number(c), "in": {"x": number(c)}} for _ in range(c.below(4))],
+    }
+    if c.chance(4):
+        name = c.pick(sorted(made))
+        if c.chance(2):
+            del made[name]
+        else:
+            made[name] = value(c)
+    return made
+
+
+def typed(c: Choices) -> dict[str, Any]:
+    """A command or event, seldom a broken one."""
+    made = fields(c) | {"type": c.pick(TYPES)}
+    if c.chance(30):
+        made["type"] = c.pick(("", "1x", 5, None))
+    return made
+
+
+def state(c: Choices) -> Any:
+    return c.pick((None, value(c, 3))) if c.chance(6) else fields(c)
+
+
+def text(made: Any) -> bytes:
+    return _text(made).encode()
+
+
+def _text(made: Any) -> str:
+    if type(made) is Raw:
+        return str(made)
+    if isinstance(made, dict):
+        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_text(inner)}" for key, inner in made.items()) + "}"
+    if isinstance(made, list):
+        return "[" + ",".join(map(_text, made)) + "]"
+    return json.dumps(made, ensure_ascii=False)
