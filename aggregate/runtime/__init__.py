@@ -6,4 +6,16 @@ from aggregate.runtime.outcomes import failed, rejected
 from aggregate.runtime.pair import PairProgram
 from aggregate.runtime.programs import ProgramSet, TypeProgram
 
-__all__ = ["CommitFold", "Decision", "Engine", "PairProgram", "ProgramSet", "RuntimeExecutor", "State", "TypeProgram", "failed", "rejected"]
+__all__ = [
+    "CommitFold",
+    "Decision",
+    "Engine",
+    "Fold",
+    "PairProgram",
+    "ProgramSet",
+    "RuntimeExecutor",
+    "State",
+    "TypeProgram",
+    "failed",
+    "rejected",
+]

@@ -104,7 +104,6 @@ class RuntimeExecutor:
         if state is None or len(programs) != len(found):
             return None
         return TypeProgram(
-            engine=self.engine,
             definition=definition,
             engine=self.engine,
             program=programs[0] if len(programs) == 1 else PairProgram(self.engine, *programs),

@@ -32,7 +32,6 @@ class TypeProgram:
         generation: number among the type's programs in the log, 0 until the log has told.
     """
 
-    engine: Engine
     definition: AggregateDefinition
     engine: Engine
     program: Program
@@ -81,10 +80,6 @@ class TypeProgram:
         """The state after stored commit messages of an aggregate that is at `version` (see `Program.fold_commits`)."""
         expect = FoldExpectation(str(tenant_id), str(self.type), str(aggregate_id), int(version), FOLD_GAS)
         return self.program.fold_commits(state, bodies, expect)
-
-    def state(self, text: bytes) -> State:
-        """A stored state, read once (see `Engine.state`)."""
-        return self.engine.state(text)
 
     def with_generation(self, generation: int) -> Self:
         """The same, numbered."""
