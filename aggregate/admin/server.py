@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from aggregate.config.settings import Settings
 from aggregate.errors import ConfigError, Mistake
@@ -12,6 +15,18 @@ from aggregate.gateway.health import HealthStatus
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_BODY = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AdminResponse:
+    """An answer of the admin server."""
+
+    status: int
+    text: str
+
+    def json(self) -> Any:
+        """The body as a JSON value."""
+        return json.loads(self.text)
 
 
 class AdminServer:
@@ -27,6 +42,13 @@ class AdminServer:
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
         self.port = 0
+
+    @classmethod
+    async def new_test(cls, **options: Any) -> AdminServer:
+        """A running server around `AggregateHandler.new_test(**options)`, on a free port; `stop` it."""
+        from aggregate.testing.servers import admin_server  # noqa: PLC0415 - test machinery is not loaded in a node
+
+        return await admin_server(**options)
 
     @property
     def address(self) -> str:
@@ -58,6 +80,11 @@ class AdminServer:
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
+
+    async def get(self, path: str) -> AdminResponse:
+        """What the running server answers to a GET, asked over HTTP like anybody would."""
+        async with ClientSession() as session, session.get(f"http://{self.address}{path}") as response:
+            return AdminResponse(response.status, await response.text())
 
     async def _get_health(self, _: web.Request) -> web.Response:
         return web.json_response(self._health().to_dict())

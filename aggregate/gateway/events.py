@@ -63,6 +63,8 @@ class EventService(pb_grpc.EventServiceServicer):
                 async for group in stored:
                     await context.write(pb.SubscribeEventsReply(events=map(write_event, group.events), position=group.position))
             raise going_down()
+        except ValidationError as error:
+            await abort(context, ValidationError(error.description, "after_position") if error.field == "position" else error)
         except Exception as error:  # noqa: BLE001 - as above
             await abort(context, error)
 

@@ -55,6 +55,13 @@ class CommandServer:
         self._server: grpc.aio.Server | None = None
         self.port = 0
 
+    @classmethod
+    async def new_test(cls, **options: Any) -> CommandServer:
+        """A running server around `AggregateHandler.new_test(**options)`, on a free port; `stop` it."""
+        from aggregate.testing.servers import command_server  # noqa: PLC0415 - test machinery is not loaded in a node
+
+        return await command_server(**options)
+
     @property
     def address(self) -> str:
         """host:port, the port being the real one once the server runs."""

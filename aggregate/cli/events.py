@@ -1,0 +1,50 @@
+"""`aggregate events`: the history of one aggregate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from aggregate.cli.exits import run, write
+from aggregate.cli.options import DEFAULT_NODE, DEFAULT_TIMEOUT, AsJson, Id, Node, Tenant, Timeout, Type
+from aggregate.client import AggregateClient
+from aggregate.types import Event
+from aggregate.types.json import canonical
+
+
+def events(
+    *,
+    aggregate_type: Type,
+    aggregate_id: Id,
+    node: Node = DEFAULT_NODE,
+    tenant: Tenant = "",
+    after: Annotated[int, typer.Option("--after", min=0, help="Only events after this version.")] = 0,
+    limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many; 0: all.")] = 0,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with each event as it comes, until Ctrl-C.")] = False,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+    as_json: AsJson = False,
+) -> None:
+    """Print the events of an aggregate, oldest first."""
+    if follow and limit:
+        raise typer.BadParameter("--follow goes on for ever, --limit does not", param_hint="--limit")
+
+    async def work() -> None:
+        async with AggregateClient(node, tenant_id=tenant, timeout=timeout) as client:
+            if not follow:
+                for event in await client.read_events(aggregate_type, aggregate_id, after_version=after, limit=limit):
+                    write(as_line(event, as_json=as_json))
+                return
+            async for stored in client.subscribe(aggregate_types=[aggregate_type], aggregate_ids=[aggregate_id]):
+                for event in stored.events:
+                    if event.version > after:
+                        write(as_line(event, as_json=as_json))
+
+    run(work(), as_json=as_json)
+
+
+def as_line(event: Event, *, as_json: bool) -> str:
+    """An event for machines or people."""
+    if as_json:
+        return canonical(event.to_dict()).decode()
+    return f"{int(event.version):>6}  {event.timestamp}  {event.event_type}  {event.payload.text.decode()}"

@@ -1,0 +1,48 @@
+"""`aggregate serve`: a node."""
+
+from __future__ import annotations
+
+import typer
+
+from aggregate.cli.config import tell_mistakes
+from aggregate.cli.exits import ExitCode, run, write
+from aggregate.cli.options import AsJson, ConfigPath
+from aggregate.cli.signals import StopSignal
+from aggregate.config.settings import Settings
+from aggregate.errors import ConfigError
+from aggregate.node import Node
+from aggregate.observability.logs import configure_logging
+from aggregate.types.json import canonical
+
+
+def serve(config: ConfigPath = None, as_json: AsJson = False) -> None:
+    """Run a node until Ctrl-C or SIGTERM; then it drains and stops.
+
+    Logs are JSON lines on standard error. Without NATS the node waits for it: /health answers, /ready says why it is not ready.
+    """
+    try:
+        settings = Settings.load(config)
+    except ConfigError as error:
+        tell_mistakes(error, as_json=as_json)
+        raise typer.Exit(ExitCode.CONFIG) from None
+
+    async def work() -> None:
+        stop = StopSignal()
+        sink = configure_logging(settings)
+        try:
+            node = Node(settings)
+            try:
+                await node.start()
+                addresses = {"grpc": node.grpc_address, "admin": node.admin_address}
+                write(
+                    canonical({"serving": addresses}).decode()
+                    if as_json
+                    else f"serving: gRPC {addresses['grpc']}, admin http://{addresses['admin']}"
+                )
+                await stop.wait()
+            finally:
+                await node.stop()
+        finally:
+            sink.close()
+
+    run(work(), as_json=as_json)

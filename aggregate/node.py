@@ -1,0 +1,215 @@
+"""`Node`: everything put together. The one place that knows all the parts; build, start, drain, stop, in that order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from typing import NoReturn
+
+import structlog
+
+import aggregate.engine
+from aggregate._version import __version__
+from aggregate.admin.server import AdminServer
+from aggregate.config import Settings
+from aggregate.errors import AggregateError, ConfigError, Unavailable
+from aggregate.gateway.health import HealthStatus
+from aggregate.gateway.interface import Backend
+from aggregate.gateway.server import CommandServer
+from aggregate.handler.handler import AggregateHandler
+from aggregate.observability.logs import CommandLog
+from aggregate.observability.metrics import Metrics
+from aggregate.observability.tracing import CommandSpans
+from aggregate.runtime import ProgramSet, RuntimeExecutor
+from aggregate.storage.client import StorageClient
+from aggregate.stream.client import StreamClient
+
+log = structlog.get_logger("aggregate.node")
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+LOOK = 0.5
+"""Seconds between two looks at whether the node is ready, for those who watch the gRPC health service."""
+
+
+class Node:
+    """A node: programs, store, log, handler, servers.
+
+    The constructor builds what needs nothing from outside and raises what is wrong with the settings, the manifest or a program
+    (ConfigError). `start` opens the store and the ports; the log may be away: then the node is up, answers /health, and keeps trying.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        engine = aggregate.engine.get(settings.engine)
+        executor = RuntimeExecutor(
+            engine, gas_decide=settings.gas_decide, gas_apply=settings.gas_apply, snapshot_threshold=settings.snapshot_threshold
+        )
+        self.engine_name = engine.name
+        self._programs = executor.load(settings.load_manifest())
+        self._storage: StorageClient | None = None
+        self._stream: StreamClient | None = None
+        self._handler: AggregateHandler | None = None
+        self._waiting_for = "starting"
+        self._draining = False
+        self._ready = asyncio.Event()
+        self._parts = AsyncExitStack()
+        self._metrics = self._build_metrics()
+        self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
+        self._admin = AdminServer(settings, self.health, self._metrics.export)
+        self._bringing_up: asyncio.Task[None] | None = None
+
+    @property
+    def grpc_address(self) -> str:
+        """host:port of the gRPC server."""
+        return self._gateway.address
+
+    @property
+    def admin_address(self) -> str:
+        """host:port of the admin server."""
+        return self._admin.address
+
+    @property
+    def types(self) -> list[str]:
+        """The aggregate types it serves."""
+        return sorted(program.type for program in self._programs)
+
+    @property
+    def serves_bank(self) -> bool:
+        """Whether it serves the shipped example, because it was given no manifest."""
+        return self._settings.uses_example
+
+    async def start(self) -> None:
+        """Open the store, listen, and begin to bring the log up.
+
+        Raises:
+            ConfigError: an address cannot be had.
+            StorageError: the folder is in use by another process, or cannot be used.
+        """
+        settings = self._settings
+        if settings.uses_example:
+            log.warning("no manifest given: serving the bank example")
+        # The last to be opened is the first to be closed, so the admin server can tell of a node that stops until the end.
+        await self._admin.start()
+        self._parts.push_async_callback(self._admin.stop)
+        self._storage = await StorageClient.open(
+            settings.storage_path, breaker_threshold=settings.breaker_threshold, breaker_reset=settings.breaker_reset
+        )
+        self._parts.push_async_callback(self._storage.close)
+        self._parts.push_async_callback(self._close_stream)
+        await self._gateway.start()
+        self._parts.push_async_callback(self._gateway.stop, 1.0)
+        self._bringing_up = asyncio.create_task(self._bring_up(self._storage))
+        self._parts.push_async_callback(self._cancel_bringing_up)
+        log.info("listening", grpc=self.grpc_address, admin=self.admin_address, engine=self.engine_name, types=self.types)
+
+    async def run(self) -> NoReturn:
+        """Keep the gRPC health service true to the node, for ever.
+
+        Raises:
+            ConfigError: the log is not what the settings demand of it, so this node must not serve.
+        """
+        assert self._bringing_up is not None, "start comes first"
+        while True:
+            if self._bringing_up.done():
+                self._bringing_up.result()
+            await self._gateway.set_serving(self.health().ready)
+            await asyncio.sleep(LOOK)
+
+    async def wait_until_ready(self) -> bool:
+        """Wait until commands are taken; returns True. Raises as `run`."""
+        assert self._bringing_up is not None, "start comes first"
+        await self._bringing_up
+        return True
+
+    async def stop(self) -> None:
+        """Refuse what is new, finish what is under way (DRAIN_TIMEOUT), close everything. After a failed `start` too."""
+        self._draining = True
+        await self._gateway.set_serving(False)
+        if self._handler is not None and not await self._handler.drain(self._settings.drain_timeout):
+            log.warning("stopping with commands under way", in_flight=self._handler.in_flight)
+        await self._parts.aclose()
+        log.info("stopped")
+
+    def health(self) -> HealthStatus:
+        """How the node is now."""
+        storage = self._storage.health() if self._storage is not None else None
+        handler, stream = self._handler, self._stream
+        return HealthStatus(
+            nats_connected=stream is not None and stream.connected,
+            storage_connected=storage is not None and storage.connected,
+            active_aggregates=handler.active_aggregates if handler is not None else 0,
+            in_flight=handler.in_flight if handler is not None else 0,
+            engine=self.engine_name,
+            node=self._settings.node_name,
+            version=__version__,
+            durability=stream.durability if stream is not None else "",
+            reasons=tuple(self._reasons()),
+        )
+
+    def _reasons(self) -> list[str]:
+        """Why no commands are taken."""
+        if self._draining:
+            return ["the node stops"]
+        if self._handler is None or self._stream is None:
+            return [self._waiting_for]
+        return self._stream.reasons()
+
+    async def _bring_up(self, storage: StorageClient) -> None:
+        """Connect, look at the log, tell it our programs; again and again until it works."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                self._stream = await StreamClient.connect(self._settings, storage)
+                programs = await register(self._programs, self._stream)
+                break
+            except ConfigError:
+                raise
+            except AggregateError as error:
+                if self._waiting_for != str(error):
+                    self._waiting_for = str(error)
+                    log.warning("not ready", reason=self._waiting_for)
+                await self._close_stream()
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+            pause = min(2 * pause, LONGEST_PAUSE)
+        observers = (self._metrics.observe, CommandLog().observe, CommandSpans().observe)
+        self._handler = AggregateHandler(self._settings, programs, storage, self._stream, observers)
+        await self._gateway.set_serving(True)
+        log.info("ready", durability=self._stream.durability)
+
+    async def _cancel_bringing_up(self) -> None:
+        if self._bringing_up is not None:
+            self._bringing_up.cancel()
+            await asyncio.gather(self._bringing_up, return_exceptions=True)
+
+    async def _close_stream(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            await stream.close()
+
+    def _up(self) -> AggregateHandler:
+        if self._handler is None:
+            raise Unavailable(f"the node is not ready: {self._waiting_for}", "starting")
+        return self._handler
+
+    def _log(self) -> StreamClient:
+        self._up()
+        assert self._stream is not None, "the handler has one"
+        return self._stream
+
+    def _build_metrics(self) -> Metrics:
+        metrics = Metrics(self.types, self._settings.metric_tenants)
+        metrics.watch("aggregate_in_flight_commands", "Commands under way.", lambda: self.health().in_flight)
+        metrics.watch("aggregate_active_aggregates", "Aggregates kept ready in memory.", lambda: self.health().active_aggregates)
+        metrics.watch("aggregate_ready", "Whether the node takes commands.", lambda: float(self.health().ready))
+        metrics.watch("aggregate_nats_connected", "Whether the log can be reached.", lambda: float(self.health().nats_connected))
+        metrics.watch("aggregate_storage_connected", "Whether the snapshot store works.", lambda: float(self.health().storage_connected))
+        metrics.info("aggregate_build_info", "The build and the engine in use.", {"version": __version__, "engine": self.engine_name})
+        return metrics
+
+
+async def register(programs: ProgramSet, stream: StreamClient) -> ProgramSet:
+    """The programs with their generations, after the log was told of them. Raises Unavailable, StreamError."""
+    generations = {each.type: await stream.register_program(each.type, each.digest, each.language, each.source) for each in programs}
+    return programs.with_generations(generations)
