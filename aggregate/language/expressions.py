@@ -6,7 +6,7 @@ its own. So depth of a tree costs no Python recursion, whether it is nesting or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from difflib import get_close_matches
 from typing import ClassVar, TypeAlias
 
@@ -25,6 +25,7 @@ from aggregate.language.tree import (
     Field,
     ForClause,
     Group,
+    IfClause,
     Index,
     Keyword,
     ListDisplay,
@@ -48,6 +49,15 @@ Steps: TypeAlias = "Generator[Expression, Node, Node]"
 _OPERATORS = frozenset(("+", "-", "*", "/", "//", "%", "|", "==", "!=", "<", "<=", ">", ">=", "in", "not in"))
 _SUGGEST_BELOW = 20
 """Close names are looked for while there are fewer mistakes than this."""
+
+
+def _each(nodes: Iterable[Expression]) -> Generator[Expression, Node, list[Node]]:
+    """The IR of each node, in order."""
+    values: list[Node] = []
+    for node in nodes:
+        value = yield node
+        values.append(value)
+    return values
 
 
 class Names:
@@ -155,8 +165,8 @@ class Expressions:
         yield
 
     def _hint(self, name: str, known: list[str]) -> str:
-        close = get_close_matches(name, known, n=1) if len(self.mistakes) < _SUGGEST_BELOW else []
-        return f"; did you mean {close[0]}?" if close else ""
+        close = get_close_matches(name, known, n=1, cutoff=0.78) if len(self.mistakes) < _SUGGEST_BELOW else []
+        return f"; did you mean `{close[0]}`?" if close else ""
 
     # --- operators -------------------------------------------------------------------------------------------------------------------
 
@@ -222,9 +232,7 @@ class Expressions:
 
     def _list(self, node: ListDisplay) -> Steps:
         self.enter(node.start)
-        items: list[Node] = []
-        for item in node.items:
-            items.append((yield item))
+        items = yield from _each(node.items)
         self.leave()
         return ["list", *node.start, items]
 
@@ -254,8 +262,7 @@ class Expressions:
 
     def _tuple(self, node: Tuple) -> Steps:
         self.mistake("unsupported.tuple", node.start)
-        for item in node.items:
-            yield item
+        yield from _each(node.items)
         return ["null", *node.start]
 
     def _comprehension(self, node: Comprehension) -> Steps:
@@ -269,7 +276,7 @@ class Expressions:
         later = [*fors[1:], None]
         clauses: list[Node] = []
         for clause in node.clauses:
-            if type(clause) is not ForClause:
+            if isinstance(clause, IfClause):
                 clauses.append(["if", self.unit(clause.condition), (yield clause.condition)])
                 continue
             iterable = yield clause.iterable
@@ -343,13 +350,9 @@ class Expressions:
     def _arguments(
         self, args: tuple[Expression, ...], keywords: tuple[Keyword, ...]
     ) -> Generator[Expression, Node, tuple[list[Node], list[Node]]]:
-        values: list[Node] = []
-        for arg in args:
-            values.append((yield arg))
-        named: list[Node] = []
-        for keyword in keywords:
-            named.append([keyword.name, (yield keyword.value)])
-        return values, named
+        values = yield from _each(args)
+        named = yield from _each(keyword.value for keyword in keywords)
+        return values, [[keyword.name, value] for keyword, value in zip(keywords, named, strict=True)]
 
     def _keywords(self, function: str, keywords: tuple[Keyword, ...], known: frozenset[str] | None) -> None:
         seen: set[str] = set()

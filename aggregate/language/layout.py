@@ -26,6 +26,8 @@ class Layout(Indenter):
     INDENT_type = "_INDENT"
     DEDENT_type = "_DEDENT"
     tab_len = 1
+    always_accept = ("_NEWLINE", "BAD_NUMBER", "BAD_STRING", "OTHER_STRING", "BAD_OPERATOR")
+    """Tokens that the lexer keeps although no rule has them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,11 +36,6 @@ class Layout(Indenter):
         self.function: str | None = None
         self.last: Token | None = None
         self.brackets: list[Token] = []
-
-    @property
-    def always_accept(self) -> tuple[str, ...]:
-        """Tokens that the lexer keeps although no rule has them."""
-        return (self.NL_type, "BAD_NUMBER", "BAD_STRING", "OTHER_STRING", "BAD_OPERATOR")
 
     def begin(self, length: int, *, lines: bool) -> None:
         """Make ready for one source of `length` code points; without `lines` newlines are spaces."""
@@ -50,9 +47,10 @@ class Layout(Indenter):
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         """Tokens for the parser."""
-        return super().process(self._words(stream))
+        tokens: Iterator[Token] = super().process(self._words(stream))  # type: ignore[no-untyped-call]
+        return tokens
 
-    def handle_NL(self, token: Token) -> Iterator[Token]:
+    def handle_NL(self, token: Token) -> Iterator[Token]:  # noqa: N802 - the name is lark's
         """A line ends; what stands before the next one is its indentation."""
         if self.paren_level > 0 or not self.lines:
             return
@@ -68,18 +66,17 @@ class Layout(Indenter):
 
     def _words(self, stream: Iterator[Token]) -> Iterator[Token]:
         begin, word = True, ""
-        for token in stream:
-            kind = token.type
-            if kind == "NAME":
-                token = self._word(token)
-            elif kind in self.OPEN_PAREN_types:
+        for lexed in stream:
+            kind = lexed.type
+            token = self._word(lexed) if kind == "NAME" else lexed
+            if kind in self.OPEN_PAREN_types:
                 self.brackets.append(token)
                 if len(self.brackets) > MAX_NESTING:
                     raise SyntaxMistake("too_big.nesting", position(token), limit=MAX_NESTING)
             elif kind in self.CLOSE_PAREN_types and self.brackets:
                 self.brackets.pop()
             if self.lines and kind != self.NL_type:
-                if self.last is None and token.column > 1:
+                if self.last is None and position(token)[1] > 1:
                     raise SyntaxMistake("syntax.indent", position(token))
                 if begin and token.column == 1 and not self.brackets:
                     self.function = None

@@ -21,11 +21,11 @@ MOST: Final = 100
 """More mistakes than this are not listed."""
 
 
-class Stop(Exception):  # noqa: N818 - no error by itself: the mistake is already noted
+class Stop(Exception):
     """No sense in reading on: a limit is passed."""
 
 
-class SyntaxMistake(Exception):  # noqa: N818 - see `Stop`
+class SyntaxMistake(Exception):
     """The text is no sentence of the grammar, from here on."""
 
     def __init__(self, key: str, at: At, /, **parameters: object) -> None:

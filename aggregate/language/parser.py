@@ -6,7 +6,7 @@ import threading
 from functools import cache
 from importlib import resources
 
-from lark import Lark, Token, UnexpectedCharacters, UnexpectedToken
+from lark import Lark, UnexpectedCharacters, UnexpectedToken
 
 from aggregate.language.expected import unexpected_character, unexpected_token
 from aggregate.language.layout import Layout

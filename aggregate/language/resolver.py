@@ -1,10 +1,11 @@
-"""A whole source: consts, functions in order, the call graph and the rules for `decide` and `apply`; the result is the document of the IR."""
+"""A whole source: consts, functions in order, the call graph, the rules for `decide` and `apply`; the result is the document of the IR."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
+from aggregate.language.consts import Evaluation
 from aggregate.language.expressions import Expressions, Names
 from aggregate.language.ir import Document, Node
 from aggregate.language.mistakes import Mistakes
@@ -50,12 +51,15 @@ def resolve_program(program: Program, digest: str, mistakes: Mistakes) -> Docume
     names.all_consts = frozenset(item.name for item in program.items if type(item) is Const)
     names.all_functions = frozenset(item.name for item in program.items if type(item) is Function)
     budget = [MAX_NODES]
+    evaluation = Evaluation(mistakes)
     consts: list[Node] = []
     functions: list[Node] = []
     calls: dict[str, _Calls] = {}
     for item in program.items:
-        if type(item) is Const:
-            consts.append(_const(item, names, mistakes, budget))
+        if isinstance(item, Const):
+            unit, value = _const(item, names, mistakes, budget)
+            consts.append([item.name, unit, value])
+            evaluation.add(unit, value)
             if item.name in names.consts:
                 mistakes.add("duplicate.const", item.start, name=item.name)
             names.consts.setdefault(item.name, len(consts) - 1)
@@ -83,10 +87,10 @@ def resolve_program(program: Program, digest: str, mistakes: Mistakes) -> Docume
     }
 
 
-def _const(const: Const, names: Names, mistakes: Mistakes, budget: list[int]) -> Node:
+def _const(const: Const, names: Names, mistakes: Mistakes, budget: list[int]) -> tuple[Node, Node]:
     expressions = Expressions(mistakes, names, None, None, budget)
     value = expressions.resolve(const.value)
-    return [const.name, expressions.unit(const.value), value]
+    return expressions.unit(const.value), value
 
 
 def _function(function: Function, names: Names, mistakes: Mistakes, budget: list[int]) -> tuple[Node, list[tuple[str, At]]]:

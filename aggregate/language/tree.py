@@ -199,8 +199,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Tuple:
-    """`a, b` with or without parentheses: not in the language, but for names on the left of `=`; those are `plain`, without parentheses
-    and without a comma at the end."""
+    """`a, b`: not in the language, but for names on the left of `=`; those are `plain`: no parentheses, no comma at the end."""
 
     start: At
     items: tuple[Expression, ...]
