@@ -333,7 +333,7 @@ class AggregateHandler:
 def _record(
     command: Command, pending: Pending | None, started: float, receipt: Receipt | None, error: AggregateError | None
 ) -> CommandRecord:
-    trace = command.metadata.get("traceparent", "").split("-")
+    traceparent = command.metadata.get("traceparent", "")
     return CommandRecord(
         tenant_id=command.tenant_id,
         aggregate_type=command.aggregate_type,
@@ -354,5 +354,6 @@ def _record(
         execute_seconds=0.0 if pending is None else pending.execute_seconds,
         append_seconds=0.0 if pending is None else pending.append_seconds,
         correlation_id=command.metadata.get("correlation_id", ""),
-        trace_id=trace[1] if len(trace) > 1 else "",
+        trace_id=traceparent[3:35],
+        traceparent=traceparent,
     )

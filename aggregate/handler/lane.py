@@ -35,7 +35,7 @@ from aggregate.handler.loader import Loader
 from aggregate.handler.pending import Pending
 from aggregate.handler.searching import find_committed
 from aggregate.runtime import TypeProgram
-from aggregate.stream.codec import decode_message, encode_body
+from aggregate.stream.codec import encode_body
 from aggregate.stream.headers import commit_headers
 from aggregate.stream.interface import EventLog
 from aggregate.types import AggregateKey, CommitMessage
@@ -106,17 +106,18 @@ class Lane:
                 group = [self.waiting.popleft() for _ in range(min(MAX_GROUP, len(self.waiting)))]
                 try:
                     await self._serve(group)
-                except AggregateError as error:
-                    self._drop_all(group, error)
                 except Exception as error:
-                    log.exception("defect while serving %s", self._key)
-                    self._drop_all(group, error)
+                    if not isinstance(error, AggregateError):
+                        log.exception("defect while serving %s", self._key)
+                    self._fail(group, error)
         finally:
-            # Only a stopping node cancels this task; whoever still waits hears so.
-            self._drop_all([*group, *self.waiting], Unavailable("the node stops", reason="stopping"))
+            # Only a node that stops cancels this task; whoever still waits then hears so.
+            for pending in (*group, *self.waiting):
+                pending.fail(Unavailable("the node stops", reason="stopping"))
             self._finished(self._key)
 
-    def _drop_all(self, group: list[Pending], error: Exception) -> None:
+    def _fail(self, group: list[Pending], error: Exception) -> None:
+        """Answer all with an error, and believe the cache no more."""
         self._parts.cache.drop(self._key)
         for pending in group:
             pending.fail(error)
@@ -162,7 +163,7 @@ class Lane:
         try:
             await self._serve([pending])
         except AggregateError as error:
-            self._drop_all([pending], error)
+            self._fail([pending], error)
 
     async def _pause(self, pauses: int) -> None:
         longest = min(self._parts.rules.backoff * 2 ** min(pauses - 1, 12), LONGEST_BACKOFF)
