@@ -13,7 +13,7 @@ import aggregate.engine
 from aggregate._version import __version__
 from aggregate.admin.server import AdminServer
 from aggregate.config import Settings
-from aggregate.errors import AggregateError, ConfigError, Unavailable
+from aggregate.errors import AggregateError, ConfigError, Mistake, StorageError, Unavailable
 from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
@@ -84,8 +84,7 @@ class Node:
         """Open the store, listen, and begin to bring the log up.
 
         Raises:
-            ConfigError: an address cannot be had.
-            StorageError: the folder is in use by another process, or cannot be used.
+            ConfigError: an address cannot be had; the storage folder is in use by another process, or cannot be used.
         """
         settings = self._settings
         if settings.uses_example:
@@ -93,9 +92,12 @@ class Node:
         # The last to be opened is the first to be closed, so the admin server can tell of a node that stops until the end.
         await self._admin.start()
         self._parts.push_async_callback(self._admin.stop)
-        self._storage = await StorageClient.open(
-            settings.storage_path, breaker_threshold=settings.breaker_threshold, breaker_reset=settings.breaker_reset
-        )
+        try:
+            self._storage = await StorageClient.open(
+                settings.storage_path, breaker_threshold=settings.breaker_threshold, breaker_reset=settings.breaker_reset
+            )
+        except StorageError as error:
+            raise ConfigError([Mistake("storage_path", str(error))]) from error
         self._parts.push_async_callback(self._storage.close)
         self._parts.push_async_callback(self._close_stream)
         await self._gateway.start()
@@ -173,7 +175,9 @@ class Node:
                 await self._close_stream()
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
-        observers = (self._metrics.observe, CommandLog().observe, CommandSpans().observe)
+        observers = [self._metrics.observe, CommandLog().observe]
+        if CommandSpans.wanted():
+            observers.append(CommandSpans().observe)
         self._handler = AggregateHandler(self._settings, programs, storage, self._stream, observers)
         await self._gateway.set_serving(True)
         log.info("ready", durability=self._stream.durability)

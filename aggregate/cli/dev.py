@@ -72,7 +72,7 @@ def dev(
                 if await stop.unless(node.wait_until_ready()):
                     for line in ready_lines(node, nats, data, as_json=as_json):
                         write(line)
-                    await stop.wait()
+                    await stop.unless(node.run())
             finally:
                 await node.stop()
                 sink.close()

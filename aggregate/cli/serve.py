@@ -39,7 +39,7 @@ def serve(config: ConfigPath = None, as_json: AsJson = False) -> None:
                     if as_json
                     else f"serving: gRPC {addresses['grpc']}, admin http://{addresses['admin']}"
                 )
-                await stop.wait()
+                await stop.unless(node.run())
             finally:
                 await node.stop()
         finally:

@@ -14,8 +14,6 @@ from aggregate.observability.fields import fields
 from aggregate.observability.sink import LineSink
 from aggregate.types.record import CommandRecord
 
-OURS = {"INTERNAL", "UNKNOWN"}
-
 
 class CommandLog:
     """The observer that writes a line for each command."""
@@ -28,7 +26,7 @@ class CommandLog:
         """Write the line: `info` for what the program decided, `warning` for what went wrong otherwise."""
         if record.outcome == "failed":
             self._logger.warning("command failed", **fields(record))
-        else:
+        elif self._logger.is_enabled_for(logging.INFO):
             self._logger.info(f"command {record.outcome}", **fields(record))
 
 

@@ -18,6 +18,11 @@ class CommandSpans:
         self._tracer = tracer if tracer is not None else trace.get_tracer("aggregate")
         self._propagator = TraceContextTextMapPropagator()
 
+    @staticmethod
+    def wanted() -> bool:
+        """Whether somebody has set up an SDK, so that spans go anywhere."""
+        return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
+
     def observe(self, record: CommandRecord) -> None:
         """Make the span."""
         parent = self._propagator.extract({"traceparent": record.traceparent}) if record.traceparent else None

@@ -1,0 +1,102 @@
+"""`aggregate serve` and `doctor`: a node and a log that comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from aggregate.client import AggregateClient
+from aggregate.errors import Unavailable
+from aggregate.testing.nats import EmbeddedNats, free_port
+from aggregate.types import AggregateId
+
+from .processes import finished, running
+
+LOOPBACK = {"AGGREGATE_GRPC_ADDRESS": "127.0.0.1:0", "AGGREGATE_ADMIN_ADDRESS": "127.0.0.1:0"}
+OPEN = {"type": "open_account", "initial_balance": 0}
+
+
+async def ask(address: str, path: str) -> tuple[int, Any]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://{address}{path}") as response:
+        return response.status, await response.json()
+
+
+async def until_ready(address: str, expected: int) -> Any:
+    """The body of /ready once it has this status; the test's own timeout bounds it."""
+    while True:
+        status, body = await ask(address, "/ready")
+        if status == expected:
+            return body
+        await asyncio.sleep(0.05)
+
+
+async def test_a_node_without_nats_stays_up_says_why_and_gets_ready(tmp_path: Path) -> None:
+    port = free_port()
+    async with running("serve", "--json", cwd=tmp_path, AGGREGATE_NATS_URL=f"nats://127.0.0.1:{port}", **LOOPBACK) as node:
+        admin, grpc = (node.ready["serving"][name] for name in ("admin", "grpc"))
+        status, health = await ask(admin, "/health")
+        assert (status, health["healthy"], health["nats_connected"], health["storage_connected"]) == (200, False, False, True)
+        status, body = await ask(admin, "/ready")
+        assert (status, body["ready"]) == (503, False)
+        assert "NATS" in body["reasons"][0]
+        async with AggregateClient(grpc) as client:
+            account = AggregateId.new_v7()
+            with pytest.raises(Unavailable):
+                await client.submit("Account", account, OPEN)
+            async with EmbeddedNats(tmp_path / "nats", port=port) as nats:
+                await until_ready(admin, 200)
+                assert (await client.submit("Account", account, OPEN)).version == 1
+                await nats.stop()
+                assert (await until_ready(admin, 503))["reasons"]
+                with pytest.raises(Unavailable):
+                    await client.submit("Account", account, {"type": "deposit", "amount": 1})
+                await nats.start()
+                await until_ready(admin, 200)
+                assert (await client.submit("Account", account, {"type": "deposit", "amount": 1})).version == 2
+        code, _, err = await node.stop(signal.SIGINT)
+    assert code == 0
+    events = [json.loads(line)["event"] for line in err.splitlines()]
+    assert events[-1] == "stopped"
+    assert "ready" in events
+    assert "command accepted" in events
+
+
+async def test_wrong_settings_are_told_all_at_once(tmp_path: Path) -> None:
+    code, out, err = await finished("serve", cwd=tmp_path, AGGREGATE_MAX_RETRIES="many", AGGREGATE_MAXRETRIES="3")
+    assert (code, out) == (3, "")
+    assert len(err.splitlines()) == 3
+    assert "AGGREGATE_NATS_URL" in err
+
+
+async def test_a_second_node_on_the_same_storage_folder_is_refused(tmp_path: Path) -> None:
+    env = {"AGGREGATE_NATS_URL": f"nats://127.0.0.1:{free_port()}", **LOOPBACK}
+    async with running("serve", cwd=tmp_path, **env) as node:
+        code, _, err = await finished("serve", cwd=tmp_path, **env)
+        assert code == 3
+        assert err.splitlines()[-1].startswith("config: storage_path: ")
+        assert (await node.stop())[0] == 0
+
+
+async def test_the_doctor_finds_a_healthy_place_healthy_and_says_what_an_acknowledgement_means(tmp_path: Path) -> None:
+    async with EmbeddedNats() as nats:
+        code, out, _ = await finished("doctor", "--json", cwd=tmp_path, AGGREGATE_NATS_URL=nats.url, **LOOPBACK)
+    findings = {finding["check"]: finding for finding in map(json.loads, out.splitlines())}
+    assert code == 0, findings
+    assert set(findings) >= {"version", "settings", "engine", "nats-server", "programs", "log", "storage", "gRPC port", "admin port"}
+    assert "fsync" in findings["log"]["message"]
+    assert not (tmp_path / "data").exists()  # looking changes nothing
+
+
+async def test_the_doctor_tells_what_is_wrong(tmp_path: Path) -> None:
+    code, out, _ = await finished("doctor", cwd=tmp_path, AGGREGATE_NATS_URL=f"nats://127.0.0.1:{free_port()}", **LOOPBACK)
+    assert code == 1
+    assert [line.split()[1] for line in out.splitlines() if line.startswith("FAIL")] == ["log"]
+    code, out, _ = await finished("doctor", cwd=tmp_path)
+    assert code == 1
+    assert "AGGREGATE_NATS_URL" in out
