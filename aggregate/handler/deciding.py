@@ -52,8 +52,8 @@ def decide(program: TypeProgram, key: AggregateKey, state: State, version: int, 
     if decision.rejection is not None:
         return _refused(program, command, digest, version, time, decision.gas, _rejection(decision.rejection), state)
     events = tuple(
-        CommittedEvent(program.engine.event_id(key.tenant_id, key.aggregate_id, command.command_id, time, index), payload)
-        for index, payload in enumerate(decision.events)
+        CommittedEvent(program.engine.event_id(key.tenant_id, key.aggregate_id, command.command_id, time, index), payload, kind)
+        for index, (payload, kind) in enumerate(zip(decision.events, decision.types, strict=True))
     )
     commit = Commit(
         command_id=command.command_id,

@@ -41,8 +41,10 @@ def _record(raw: bytes, sequence: int) -> bytes:
     return raw + sequence.to_bytes(8, "big")
 
 
-def _place(packed: bytes, raw: bytes) -> int:
+def _place(packed: bytes, raw: bytes, *, ascending: bool) -> int:
     """Index in bytes of the record of `raw`, -1 where there is none."""
+    if ascending and raw > packed[-_RECORD:-8]:
+        return -1  # the usual case: a new command's id is the greatest
     at = packed.find(raw)
     while at >= 0 and at % _RECORD:
         at = packed.find(raw, at + 1)
@@ -93,8 +95,9 @@ class KnownIds:
     def sequence_of(self, command_id: str) -> int | None:
         """The sequence of the message that holds a kept id, None for one that is not kept."""
         raw = id_bytes(command_id)
-        packed = self.packed if _is_v7(raw) else self.others
-        at = _place(packed, raw)
+        ascending = _is_v7(raw)
+        packed = self.packed if ascending else self.others
+        at = _place(packed, raw, ascending=ascending)
         return None if at < 0 else int.from_bytes(packed[at + _ID : at + _RECORD], "big")
 
     def may_be_in_log(self, command_id: str) -> bool:
@@ -108,10 +111,10 @@ class KnownIds:
         for command_id, sequence in seen:
             raw = id_bytes(command_id)
             if _is_v7(raw):
-                if raw > floor or _place(packed, raw) >= 0:
+                if raw > floor or _place(packed, raw, ascending=True) >= 0:
                     packed = _inserted(packed, raw, sequence)
             else:
-                at = _place(others, raw)
+                at = _place(others, raw, ascending=False)
                 if at >= 0:
                     others = others[:at] + others[at + _RECORD :]
                 others += _record(raw, sequence)

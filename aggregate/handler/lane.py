@@ -252,7 +252,7 @@ class Lane:
             key=self._key,
             command_id=message.commits[0].command_id,
             body=body,
-            headers=commit_headers(message),
+            headers=commit_headers(message, [event.type for commit in message.commits for event in commit.events]),
             expected=loaded.sequence,
             claim_owner=parts.rules.owned_ids and not loaded.owned and not message.only_refusals,
             ttl=parts.rules.refusal_ttl if expires else None,

@@ -115,7 +115,7 @@ def events_of(message: CommitMessage, position: str) -> list[Event]:
             aggregate_id=message.aggregate_id,
             version=Version(commit.first_version + index),
             payload=Document(event.payload),
-            event_type=_type_of(event.payload),
+            event_type=event.type or type_of(event.payload),
             command_id=commit.command_id,
             event_id=event.event_id,
             timestamp=commit.time,
@@ -127,7 +127,7 @@ def events_of(message: CommitMessage, position: str) -> list[Event]:
     ]
 
 
-def _type_of(payload: bytes) -> str:
+def type_of(payload: bytes) -> str:
     """The `type` of an event, read without making a Python value of every number."""
     value, _ = _raw.raw_decode(payload.decode())
     found = value.get("type") if isinstance(value, dict) else None

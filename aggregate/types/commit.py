@@ -38,10 +38,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class CommittedEvent:
-    """One event inside a commit. `payload` is canonical JSON with a string `type`."""
+    """One event inside a commit.
+
+    Attributes:
+        payload: canonical JSON with a string `type`.
+        type: that type where it is known without reading the payload, "" where not.
+    """
 
     event_id: str
     payload: bytes
+    type: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
