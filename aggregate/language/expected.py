@@ -115,7 +115,7 @@ def _special(token: Token, accepted: frozenset[str], layout: Layout) -> str:
     after_value = accepted & _AFTER_VALUE or ("IF" in accepted and "NUMBER" not in accepted)
     if token.type == "COMPARISON" and after_value:
         return "syntax.chained"
-    if token.type == "FOR" and after_value and layout.brackets:
+    if token.type == "FOR" and "NUMBER" not in accepted and layout.brackets:
         return "syntax.generator"
     if token.type == "_INDENT":
         return "syntax.indent"
