@@ -23,8 +23,8 @@ PREFIX = "AGGREGATE_"
 CONFIG = "AGGREGATE_CONFIG"
 SEARCHED = ("aggregate.yaml", "aggregate.toml")
 
-NO_SETTINGS = frozenset({CONFIG, "AGGREGATE_BUILD"})
-"""Names with our prefix that are read elsewhere: the file's path, and how the package is built."""
+NO_SETTINGS = frozenset({CONFIG, "AGGREGATE_BUILD", "AGGREGATE_CI"})
+"""Names with our prefix that are read elsewhere: the file's path, how the package is built, whether the checks run for a change."""
 
 _SERVICE_LINK = re.compile(r"AGGREGATE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)\Z")
 """What Kubernetes puts into every container beside a service named `aggregate`: nobody's mistake."""

@@ -209,7 +209,10 @@ def test_addresses_know_whether_they_are_loopback() -> None:
 
 def test_empty_variables_and_those_of_others_count_as_not_set() -> None:
     links = {"AGGREGATE_SERVICE_HOST": "10.0.0.1", "AGGREGATE_PORT": "tcp://10.0.0.1:50051", "AGGREGATE_PORT_50051_TCP_ADDR": "10.0.0.1"}
-    assert load({"AGGREGATE_MAX_RETRIES": "", "AGGREGATE_BUILD": "pure", "OTHER_MAX_RETRIES": "x", **links}).max_retries == 5
+    assert (
+        load({"AGGREGATE_MAX_RETRIES": "", "AGGREGATE_BUILD": "pure", "AGGREGATE_CI": "1", "OTHER_MAX_RETRIES": "x", **links}).max_retries
+        == 5
+    )
 
 
 def test_secrets_are_read_from_files_and_never_shown(tmp_path: Path) -> None:
