@@ -17,6 +17,7 @@ from aggregate.config import AggregateManifest, Settings
 from aggregate.handler import AggregateHandler
 from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
+from aggregate.stream import StreamClient
 from aggregate.stream.interface import EventLog
 from aggregate.testing.lenient import LENIENT_BANK
 from aggregate.testing.nats import EmbeddedNats

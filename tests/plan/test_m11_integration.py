@@ -14,6 +14,8 @@ from aggregate.types import AggregateId, Command, TenantId, Version
 
 pytestmark = pytest.mark.usefixtures("environment")
 TENANT = TenantId("tenant-a")
+BANK = {name: each.sources[0].text for name, each in AggregateManifest.bank().aggregates.items()}
+"""The shipped programs, without the manifest's own snapshot threshold."""
 
 
 def command(name: AggregateId, payload: object, tenant_id: str = "tenant-a", **members: object) -> Command:
@@ -29,7 +31,7 @@ async def test_11_2_concurrent_commands_same_aggregate() -> None:
 
 
 async def test_11_2_with_the_bank_versions_are_2_to_11(environment: Environment) -> None:
-    handler = await environment.handler(manifest=AggregateManifest.bank())
+    handler = await environment.handler(sources=BANK)
     name = AggregateId.new_v7()
     await handler.handle_command(command(name, {"type": "open_account"}))
     answers = await asyncio.gather(*(handler.handle_command(command(name, {"type": "deposit", "amount": 10})) for _ in range(10)))
@@ -68,7 +70,7 @@ async def test_11_5_system_failure_recovery(environment: Environment) -> None:
 
 
 async def test_11_6_full_bank_account_scenario(environment: Environment) -> None:
-    handler = await environment.handler(manifest=AggregateManifest.bank())
+    handler = await environment.handler(sources=BANK)
     name = AggregateId.new_v7()
     for payload in (
         {"type": "open_account", "initial_balance": 0},
