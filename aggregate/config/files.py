@@ -1,7 +1,7 @@
 """Reading YAML, TOML and JSON files so that every value can be traced to its line.
 
 YAML is read by the rules of JSON: only `true`, `false`, `null` and plain numbers are anything but text (no `yes`, no dates, no octals),
-a key may stand once, and a fraction keeps all its digits.
+a key may stand once, a fraction keeps all its digits, and there are no aliases (a few lines of them stand for gigabytes).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _read_yaml(path: Path, text: str) -> ConfigFile:
 
 
 def _walk(path: Path, root: yaml.Node | None) -> tuple[dict[Keys, int], list[Mistake]]:
-    """The line of every key under `root`, and what may not stand there. An aliased node is walked once, so no file is endless."""
+    """The line of every key under `root`, and what may not stand there."""
     lines: dict[Keys, int] = {}
     mistakes: list[Mistake] = []
     seen: set[int] = set()
@@ -121,6 +121,8 @@ def _walk(path: Path, root: yaml.Node | None) -> tuple[dict[Keys, int], list[Mis
     while waiting:
         keys, node = waiting.pop()
         if id(node) in seen:
+            where = f"{path}:{lines[keys]}" if keys in lines else str(path)
+            mistakes.append(Mistake(where, f"{'.'.join(keys)} is an alias; write the value out"))
             continue
         seen.add(id(node))
         if isinstance(node, yaml.SequenceNode):

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 MAP_SIZE = 64 * 1024 * 1024
 MAX_MAP_SIZE = 1 << 44
-CHECK_SECONDS = 60.0
+CHECK_SECONDS = 15.0
 
 _CHECK = Path(__file__).with_name("check.py")
 _DAMAGE = (lmdb.CorruptedError, lmdb.InvalidError, lmdb.PageNotFoundError, lmdb.VersionMismatchError, lmdb.IncompatibleError)

@@ -160,6 +160,9 @@ def test_a_manifest_cannot_be_changed() -> None:
         manifest.aggregates[AggregateType("B")] = manifest.aggregates[AggregateType("A")]  # type: ignore[index]
 
 
-def test_an_aliased_file_ends(folder: Path) -> None:
-    path = write(folder, "aggregates: &a\n  A:\n    program: bank.agl\n    initial: *a\n")
-    assert any("aggregates.A.initial" in mistake for mistake in mistakes(path))
+def test_aliases_are_refused_whatever_they_stand_for(folder: Path) -> None:
+    endless = write(folder, "aggregates: &a\n  A:\n    program: bank.agl\n    initial: *a\n")
+    assert mistakes(endless) == [f"{endless}:4: aggregates.A.initial is an alias; write the value out"]
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))]
+    bomb = write(folder, "\n".join([*lines, "aggregates:\n  A:\n    program: bank.agl\n    initial: *a11\n"]))
+    assert all("is an alias" in mistake for mistake in mistakes(bomb))
