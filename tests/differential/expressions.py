@@ -13,7 +13,7 @@ LITERALS = (
     *("9223372036854775807", "9223372036854775808", "1e33", "9999999999999999999999999999999999", "1e-34", "0." + "3" * 34),
 )
 PATHS = ("n", "map.a", "rows", "map", "s.x", "map.b.c", "", "in.x", "v", "k")
-FORMATS = ("{} and {}", "{}", "{a}{{}}", "{", "{b}", "no", "{} {a} {}", "}x", "{:d}")
+FORMATS = ("{} and {a}", "{}", "{a}{{}}", "{}{a}{a}", "no", "{a}", "{", "{b}", "{} {}", "}x", "{:d}")
 TYPES = ("num", "str", "bool", "list", "map")
 
 
@@ -72,7 +72,7 @@ class Expressions:
     def literal(self, kind: str) -> str:
         c = self.c
         if kind == "num":
-            return c.pick(LITERALS)
+            return f"({c.pick(LITERALS)})"
         if kind == "str":
             return json.dumps(c.pick(STRINGS), ensure_ascii=c.chance(2))
         if kind == "bool":
@@ -92,6 +92,7 @@ class Expressions:
         return (
             lambda d: f"({self.of('num', d)} {self.c.pick(('+', '-', '*'))} {self.of('num', d)})",
             lambda d: f"{self.of('num', d)} {self.c.pick(('+', '-', '*', '/', '//', '%'))} {self.of('num', d)}",
+            lambda d: f"{self.of('num', d)} {self.c.pick(('/', '//', '%'))} {self.c.pick(('3', '7', '-2', '0.3', '0'))}",
             lambda d: f"-{self.of('num', d)}",
             lambda d: f"len({self.of(self.c.pick(('list', 'map', 'str')), d)})",
             lambda d: f"{self.c.pick(('abs', 'int', 'number'))}({self.of('num', d)})",
@@ -102,10 +103,11 @@ class Expressions:
             lambda d: f"{self.c.pick(('min', 'max'))}({self.of('num', d)}, {self.of('num', d)})",
             lambda d: f"{self.of('str', d)}.{self.c.pick(('find', 'count'))}({self.of('str', d)})",
             lambda d: f"{self.of('list', d)}.{self.c.pick(('count', 'index'))}({self.any(d)})",
-            lambda d: f"{self._numbers(d)}[{self.of('num', 0)}]",
+            lambda d: f"{self._numbers(d)}[{self._position()}]",
             lambda d: f"{self.of('map', d)}.get({self.key(d)}, {self.of('num', d)})",
-            lambda d: f"{self.of('map', d)}[{self.key(d)}]",
-            lambda d: f"{self.of('map', d)}.{self.c.pick(('a', 'b', 'v', 'n'))}",
+            lambda d: f"{self.of('map', d)}.get({self.key(d)})",
+            lambda d: f"{self.of('map', d)}[{self.key(d)}]" if self.c.chance(3) else self.leaf("num"),
+            lambda d: f"{self.of('map', d)}.{self.c.pick(('a', 'b', 'v', 'n'))}" if self.c.chance(3) else self.leaf("num"),
             self._call,
         )
 
@@ -115,12 +117,12 @@ class Expressions:
             lambda d: f"({self.of('str', d)} + {self.of('str', d)})",
             lambda d: f"str({self.any(d)})",
             lambda d: f"{self.of('str', d)} * {self.c.pick(('0', '2', '3', '-1', '40'))}",
-            lambda d: f"{self.of('str', d)}[{self.of('num', 0)}]",
+            lambda d: f"{self.of('str', d)}[{self._position()}]",
             lambda d: f"{self.of('str', d)}{self._slice(d)}",
             lambda d: f"{self.of('str', d)}.{self.c.pick(plain)}()",
             lambda d: f"{self.of('str', d)}.replace({self.of('str', d)}, {self.of('str', d)})",
             lambda d: f"{self.of('str', d)}.join({self._words(d)})",
-            lambda d: f"fixed({self.of('num', self.c.below(2))}, {self.c.pick(('0', '2', '34', '35', '1.5'))})",
+            lambda d: f"fixed({self.of('num', self.c.below(2))}, {self.c.pick(('0', '2', '34', '1', '3', '20', '35', '1.5'))})",
             lambda d: f"type({self.any(d)})",
             lambda d: f"{json.dumps(self.c.pick(FORMATS))}.format({self.any(d)}, a = {self.any(d)})",
         )
@@ -158,7 +160,7 @@ class Expressions:
             lambda d: f"{self.of('list', d)} * {self.c.pick(('2', '0', '3'))}",
             lambda d: f"{self.of('list', d)}{self._slice(d)}",
             lambda d: f"zip({self._iterable(d)}, {self._iterable(d)})",
-            lambda d: f"split({self.of('num', d)}, {self.c.pick(('1', '3', '0', '7'))}, {self.c.pick(('0', '2', '34'))})",
+            lambda d: f"split({self.of('num', d)}, {self.c.pick(('1', '3', '5', '2', '7', '0'))}, {self.c.pick(('0', '2', '34'))})",
         )
 
     def _map_makers(self) -> tuple[Callable[[int], str], ...]:
@@ -176,8 +178,11 @@ class Expressions:
         return self.c.pick(("", ", 1", ", places = 2", f', 1, "{mode}"', f', mode = "{mode}"', ", 35"))
 
     def _slice(self, depth: int) -> str:
-        start, stop = (self.of("num", 0) if self.c.chance(2) else self.c.pick(("", "1", "-2")) for _ in range(2))
+        start, stop = (self._position() if self.c.chance(2) else self.c.pick(("", "1", "-2")) for _ in range(2))
         return f"[{start}:{stop}]"
+
+    def _position(self) -> str:
+        return self.of("num", 0) if self.c.chance(6) else self.c.pick(("0", "1", "-1", "2", "-3", "5"))
 
     def _numbers(self, depth: int) -> str:
         made = self.c.below(4)

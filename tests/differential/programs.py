@@ -39,6 +39,7 @@ class _Writer:
         self._consts: list[str] = []
         self._e = Expressions(c)
         self._loops = 0
+        self._iterated: list[tuple[str, str]] = []
 
     def const(self) -> None:
         value = self.c.pick(("[1, 2, 3]", '{"a": 1, "b": [2]}', '"word" * 3', "2 + 0.5", '1 if "a" in "abc" else 2'))
@@ -75,8 +76,13 @@ class _Writer:
         self.lines.append("    " * level + text)
 
     def _block(self, level: int, statements: int) -> None:
+        before = {kind: len(names) for kind, names in self._e.names.items()}
         for _ in range(max(statements, 1)):
             self._statement(level)
+        if level > 1 and not self.c.chance(6):
+            # what a branch has assigned may be unbound behind it
+            for kind, length in before.items():
+                del self._e.names[kind][length:]
 
     def _statement(self, level: int) -> None:
         kinds = ["assign"] * 4 + ["augment", "mutate", "mutate", "unpack", "expression", "return"]
@@ -130,7 +136,10 @@ class _Writer:
             )
         )
         kind, write = self.c.pick((("list", lists), ("map", maps)))
-        if e.names[kind] and self.c.below(15):
+        if self._iterated and self.c.chance(4):
+            kind, target = self._iterated[-1]
+            self._line(level, (lists if kind == "list" else maps)(target))
+        elif e.names[kind] and self.c.below(15):
             self._line(level, write(self.c.pick(e.names[kind])))
         elif self.c.chance(15):
             self._line(level, write(e.leaf(kind)))
@@ -168,10 +177,13 @@ class _Writer:
         kind = "any"
         if e.names["list"] and self.c.chance(2):
             iterable = self.c.pick(e.names["list"])
+            self._iterated.append(("list", iterable))
         elif e.names["map"] and self.c.chance(3):
             iterable = self.c.pick(e.names["map"])
+            self._iterated.append(("map", iterable))
         else:
             iterable, kind = e._numbers(1), "num"
+        iterated = len(self._iterated) - (kind == "any")
         if self.c.chance(8):
             other = e.name()
             self._line(level, f"for {name}, {other} in enumerate({iterable}):")
@@ -182,6 +194,7 @@ class _Writer:
         self._loops += 1
         self._block(level + 1, self.c.below(3))
         self._loops -= 1
+        del self._iterated[iterated:]
 
     def _leave(self, level: int) -> None:
         self._line(level, f"if {self._e.of('bool', 1)}:")
@@ -191,5 +204,5 @@ class _Writer:
         if self.c.chance(3):
             self._line(level, f"if {self._e.of('bool', 1)}:")
             level += 1
-        code = self.c.pick(("", ', code = "no"', ', code = "not ok"', f", code = {self._e.of('str', 0)}"))
+        code = self.c.pick(("", ', code = "no"', ', code = "x.y-z"', ', code = "not ok"', f", code = {self._e.of('str', 0)}"))
         self._line(level, f"reject({self._e.of('str', 0)}{code}, k = {self._e.any(1)})")

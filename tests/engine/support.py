@@ -96,10 +96,9 @@ class Programs:
         """kind/code of an expression that must fail."""
         return self.expression(source, state).code
 
-    def gas(self, source: str, state: Any = None) -> int:
-        """Gas of the operation of an expression alone: without its unit's weight and the walk over its result."""
-        return self.filter_gas(source, state)
-
-    def filter_gas(self, source: str, state: Any = None) -> int:
-        outcome = self.expression(source, state)
-        return outcome.gas
+    def dynamic_gas(self, source: str, state: Any = None) -> int:
+        """Gas of `x = SOURCE` beyond the weights of its units; SOURCE has no nested units. It may fail: what was charged stays."""
+        program = f"def apply(state, event):\n    x = {source}\n"
+        outcome = self.apply(program, state)
+        body = json.loads(ir(program))["functions"][0]["body"]
+        return outcome.gas - body[0][3]
