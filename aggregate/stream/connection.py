@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         inbox = self._expect(partial(_settle, answer))
         timer = self._loop.call_later(timeout, _give_up, answer, timeout)
         try:
-            self._write(publish_frame(subject, inbox, head, body))
+            self.send(subject, body, head, inbox)
             message = await answer
         finally:
             timer.cancel()
@@ -191,6 +191,10 @@ class Connection(asyncio.Protocol):
             NotSent: there is no connection.
         """
         await self._writable.wait()
+        self.send(subject, body, head, reply)
+
+    def send(self, subject: str, body: bytes, head: bytes = b"", reply: str = "") -> None:
+        """As `publish`, for little things said now and then: does not wait for room to write. Raises NotSent."""
         self._write(publish_frame(subject, reply, head, body))
 
     def subscribe(self, subject: str, receive: Receive) -> int:

@@ -56,6 +56,14 @@ class Identity:
             return {"nkey": public, "sig": signature}
         return {}
 
+    def check(self) -> None:
+        """Find out whether it can be used, before a server is there to ask.
+
+        Raises:
+            ConfigError: as for `options`.
+        """
+        self.options("nats://nowhere", {})
+
 
 def _read_credentials(path: Path) -> tuple[str, str]:
     try:

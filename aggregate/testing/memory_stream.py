@@ -12,6 +12,7 @@ from aggregate.errors import MessageTooLarge, OutcomeUnknown, StreamConflict, Un
 from aggregate.stream.events import EventStream
 from aggregate.stream.headers import MESSAGE_ID, TIME_TO_LIVE
 from aggregate.stream.interface import Appended, StoredMessage
+from aggregate.stream.owners import decode_owner, encode_owner
 from aggregate.stream.subjects import confirm_subject, filter_subject, key_of, owner_subject, subject_matches, subject_of
 from aggregate.stream.subscription import Passed
 from aggregate.stream.wire import header_block
@@ -98,7 +99,7 @@ class MemoryStream(EventStream):
     async def owner(self, aggregate_id: AggregateId) -> TenantId | None:
         self._ask()
         message = self._last_on(owner_subject(aggregate_id))
-        return None if message is None else TenantId(message.body.decode())
+        return None if message is None else decode_owner(message.body)
 
     async def confirm(self, subject: str, sequence: int) -> bool:
         self._ask()
@@ -183,7 +184,7 @@ class MemoryStream(EventStream):
         if known and seen is not None:
             return Appended(seen[0], True)
         if claim_owner:
-            self._put(owner_subject(key.aggregate_id), key.tenant_id.encode(), {}, None)
+            self._put(owner_subject(key.aggregate_id), encode_owner(key.tenant_id), {}, None)
         self._put(subject, body, headers, ttl)
         self._message_ids[message_id] = (self._last_sequence, now + DUPLICATE_WINDOW)
         return Appended(self._last_sequence, False)
