@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import NoReturn
 
@@ -17,13 +19,14 @@ from aggregate.errors import AggregateError, ConfigError, Mistake, StorageError,
 from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
-from aggregate.handler.handler import AggregateHandler
+from aggregate.handler import AggregateHandler
 from aggregate.observability.logs import CommandLog
 from aggregate.observability.metrics import Metrics
 from aggregate.observability.tracing import CommandSpans
 from aggregate.runtime import ProgramSet, RuntimeExecutor
-from aggregate.storage.client import StorageClient
-from aggregate.stream.client import StreamClient
+from aggregate.storage import StorageClient
+from aggregate.stream import StreamClient
+from aggregate.stream.identity import Identity
 
 log = structlog.get_logger("aggregate.node")
 
@@ -40,8 +43,10 @@ class Node:
     (ConfigError). `start` opens the store and the ports; the log may be away: then the node is up, answers /health, and keeps trying.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, monitors: Sequence[str] = ()) -> None:
+        """`monitors`: URLs of the NATS servers' monitoring ports, to read what they do not tell a client."""
         self._settings = settings
+        self._monitors = monitors
         engine = aggregate.engine.get(settings.engine)
         executor = RuntimeExecutor(
             engine, gas_decide=settings.gas_decide, gas_apply=settings.gas_apply, snapshot_threshold=settings.snapshot_threshold
@@ -53,7 +58,6 @@ class Node:
         self._handler: AggregateHandler | None = None
         self._waiting_for = "starting"
         self._draining = False
-        self._ready = asyncio.Event()
         self._parts = AsyncExitStack()
         self._metrics = self._build_metrics()
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
@@ -87,8 +91,6 @@ class Node:
             ConfigError: an address cannot be had; the storage folder is in use by another process, or cannot be used.
         """
         settings = self._settings
-        if settings.uses_example:
-            log.warning("no manifest given: serving the bank example")
         # The last to be opened is the first to be closed, so the admin server can tell of a node that stops until the end.
         await self._admin.start()
         self._parts.push_async_callback(self._admin.stop)
@@ -154,33 +156,39 @@ class Node:
         """Why no commands are taken."""
         if self._draining:
             return ["the node stops"]
-        if self._handler is None or self._stream is None:
+        if self._stream is None:
             return [self._waiting_for]
-        return self._stream.reasons()
+        reasons = self._stream.reasons()
+        return reasons if reasons or self._handler is not None else [self._waiting_for]
 
     async def _bring_up(self, storage: StorageClient) -> None:
-        """Connect, look at the log, tell it our programs; again and again until it works."""
+        """Connect, tell the log our programs, build the handler; what fails is tried again until it works."""
+        # A folder that has seen a log must not be given a new, empty one: that log is away, or lost.
+        self._stream = stream = await open_stream(self._settings, create=not storage.stream_seen(), monitors=self._monitors)
         pause = FIRST_PAUSE
         while True:
+            self._tell_reasons(stream)
+            await stream.wait_connected()
             try:
-                self._stream = await StreamClient.connect(self._settings, storage)
-                programs = await register(self._programs, self._stream)
+                programs = await register(self._programs, stream)
                 break
-            except ConfigError:
-                raise
             except AggregateError as error:
-                if self._waiting_for != str(error):
-                    self._waiting_for = str(error)
-                    log.warning("not ready", reason=self._waiting_for)
-                await self._close_stream()
+                self._waiting_for = str(error)
+                log.warning("not ready", reason=self._waiting_for)
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
+        storage.mark_stream_seen()
         observers = [self._metrics.observe, CommandLog().observe]
         if CommandSpans.wanted():
             observers.append(CommandSpans().observe)
-        self._handler = AggregateHandler(self._settings, programs, storage, self._stream, observers)
+        self._handler = AggregateHandler(self._settings, programs, storage, stream, observers)
         await self._gateway.set_serving(True)
-        log.info("ready", durability=self._stream.durability)
+        log.info("ready", durability=stream.durability)
+
+    def _tell_reasons(self, stream: StreamClient) -> None:
+        if reasons := stream.reasons():
+            self._waiting_for = "; ".join(reasons)
+            log.warning("not ready", reason=self._waiting_for)
 
     async def _cancel_bringing_up(self) -> None:
         if self._bringing_up is not None:
@@ -188,9 +196,8 @@ class Node:
             await asyncio.gather(self._bringing_up, return_exceptions=True)
 
     async def _close_stream(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            await stream.close()
+        if self._stream is not None:
+            await self._stream.close()
 
     def _up(self) -> AggregateHandler:
         if self._handler is None:
@@ -211,6 +218,47 @@ class Node:
         metrics.watch("aggregate_storage_connected", "Whether the snapshot store works.", lambda: float(self.health().storage_connected))
         metrics.info("aggregate_build_info", "The build and the engine in use.", {"version": __version__, "engine": self.engine_name})
         return metrics
+
+
+async def open_stream(settings: Settings, *, create: bool, monitors: Sequence[str] = ()) -> StreamClient:
+    """The way to the log that the settings describe; connected, or trying.
+
+    Raises:
+        ConfigError: credentials or certificates are unusable; DURABILITY is strict and the store is weak.
+    """
+    identity = Identity(
+        user=settings.nats_user,
+        password=settings.nats_password.get_secret_value(),
+        token=settings.nats_token.get_secret_value(),
+        credentials=settings.nats_credentials,
+        nkey_seed=settings.nats_nkey_seed.get_secret_value(),
+    )
+    return await StreamClient.connect(
+        settings.nats_servers,
+        replicas=settings.stream_replicas,
+        node_id=settings.node_name,
+        breaker_threshold=settings.breaker_threshold,
+        breaker_reset=settings.breaker_reset,
+        durability=settings.durability,
+        create=create,
+        claims_owners=settings.aggregate_id_scope == "global",
+        monitors=monitors,
+        identity=identity,
+        tls=_tls(settings),
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """How to speak TLS to NATS, where the settings say anything of it."""
+    if settings.nats_tls_ca is None and settings.nats_tls_cert is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.nats_tls_ca)
+        if settings.nats_tls_cert is not None:
+            context.load_cert_chain(settings.nats_tls_cert, settings.nats_tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError([Mistake("nats_tls_cert" if settings.nats_tls_cert is not None else "nats_tls_ca", str(error))]) from error
+    return context
 
 
 async def register(programs: ProgramSet, stream: StreamClient) -> ProgramSet:

@@ -96,9 +96,8 @@ async def play(client: AggregateClient, node: dict[str, Any], told: dict[str, An
         "state_hash": state.state_hash,
         "events": [event.to_dict() for event in events],
     }
-    expected: list[dict[str, Any]] = [{"command": step, "version": number} for number, step in enumerate(STEPS[:-1], 1)] + [
-        {"command": STEPS[-1], "rejected": REFUSAL}
-    ]
+    expected: list[dict[str, Any]] = [{"command": step, "version": number} for number, step in enumerate(STEPS[:-1], 1)]
+    expected.append({"command": STEPS[-1], "rejected": REFUSAL})
     if outcomes != expected or told["balance"] != BALANCE or [int(event.version) for event in events] != [1, 2, 3, 4]:
         raise DemoFailed(f"the node did otherwise than the demo shows: {outcomes}, balance {told['balance']}, {len(events)} events")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 import typer
 
 from aggregate.cli.config import tell_mistakes
@@ -29,6 +30,8 @@ def serve(config: ConfigPath = None, as_json: AsJson = False) -> None:
     async def work() -> None:
         stop = StopSignal()
         sink = configure_logging(settings)
+        if settings.uses_example:
+            structlog.get_logger("aggregate.cli").warning("no manifest is given: serving the bank example")
         try:
             node = Node(settings)
             try:
