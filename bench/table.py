@@ -1,0 +1,15 @@
+"""The list of all benchmarks. A new one is written in the file of its subject and named in that file's `BENCHES`."""
+
+from __future__ import annotations
+
+from bench import compiling, documents, execute, filters, fold, keys
+from bench.registry import Bench
+
+BENCHES: tuple[Bench, ...] = (
+    *fold.BENCHES,
+    *execute.BENCHES,
+    *filters.BENCHES,
+    *documents.BENCHES,
+    *compiling.BENCHES,
+    *keys.BENCHES,
+)
