@@ -56,13 +56,10 @@ class Environment:
         self.map_size = map_size
         self._swap = threading.Lock()
         self.set_asides: list[Path] = []
+        self._env: lmdb.Environment | None = None
         if check and (reason := found_damage(folder)):
             self._move(reason)
-        try:
-            self._env = self._open()
-        except Damaged as damage:
-            self._move(str(damage))
-            self._env = self._open()
+        self._begin()
 
     def view(self, look: Callable[[Any], T]) -> T:
         """What `look` finds in one consistent view (a read transaction; its values are buffers valid within).
@@ -71,8 +68,11 @@ class Environment:
             Damaged, StorageError
         """
         try:
-            with self._swap, self._env.begin(buffers=True) as transaction:
-                return look(transaction)
+            with self._swap:
+                if self._env is None:
+                    raise StorageError(f"{self._folder} is not open")
+                with self._env.begin(buffers=True) as transaction:
+                    return look(transaction)
         except lmdb.Error as error:
             raise _told(error) from error
 
@@ -84,30 +84,44 @@ class Environment:
         """
         while True:
             try:
-                with self._env.begin(write=True) as transaction:
+                with (self._env or self._begin()).begin(write=True) as transaction:
                     return change(transaction)
             except lmdb.MapFullError:
                 self._grow()
             except lmdb.PanicError as error:  # a write failed midway: the handle is dead, the file is not
-                with self._swap:
-                    self._env.close()
-                    self._env = self._open()
+                self.close()
                 raise _told(error) from error
             except lmdb.Error as error:
                 raise _told(error) from error
 
     def set_aside(self, reason: str) -> Path:
-        """Move the files to a folder beside, for people to look at, and begin anew. Returns that folder."""
-        with self._swap:
-            self._env.close()
-            moved = self._move(reason)
-            self._env = self._open()
+        """Move the files to a folder beside, for people to look at, and begin anew. Returns that folder.
+
+        Raises:
+            StorageError: they cannot be moved, or nothing can be begun; the next `update` tries to open again.
+        """
+        self.close()
+        moved = self._move(reason)
+        self._begin()
         return moved
 
     def close(self) -> None:
         """Let go of the files."""
         with self._swap:
-            self._env.close()
+            if self._env is not None:
+                self._env.close()
+                self._env = None
+
+    def _begin(self) -> lmdb.Environment:
+        """Open; a damaged file is set aside first."""
+        try:
+            env = self._open()
+        except Damaged as damage:
+            self._move(str(damage))
+            env = self._open()
+        with self._swap:
+            self._env = env
+        return env
 
     def _open(self) -> lmdb.Environment:
         try:
@@ -146,6 +160,7 @@ class Environment:
 
     def _grow(self) -> None:
         with self._swap:
+            assert self._env is not None
             size = 2 * self._env.info()["map_size"]
             if size > MAX_MAP_SIZE:
                 raise StorageError(f"{self._folder} is full: {self.map_size} bytes")

@@ -272,8 +272,12 @@ class Writer:
     def _failed(self, group: list[Work], error: AggregateError) -> None:
         for work in group:
             if work.done is None:
-                self.dropped += 1
+                self._drop()
             self._finish(work, error)
+
+    def _drop(self) -> None:
+        with self._wake:
+            self.dropped += 1
 
     def _finish(self, work: Work, error: AggregateError | None) -> None:
         """Forget it, and tell who waits."""
@@ -287,7 +291,7 @@ class Writer:
                         del self._pending[snapshot.tenant_id, snapshot.aggregate_id]
         if work.done is None:
             if isinstance(error, ValidationError):
-                self.dropped += 1
+                self._drop()
                 logger.error("a snapshot that cannot be stored was dropped: %s", error)
         elif error is None:
             work.done.set_result(None)

@@ -365,6 +365,78 @@ async def test_readers_go_on_while_the_map_grows(tmp_path: Path) -> None:
         assert [each.result() for each in reads] == [{1}] * 3
 
 
+FULL_DISK = """
+import asyncio, dataclasses, resource, signal, sys
+from aggregate.errors import StorageError
+from aggregate.storage import StorageClient
+from aggregate.types import Snapshot
+
+async def main():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store = await StorageClient.open(sys.argv[1], breaker_threshold=1000)
+    first = Snapshot.new_test()
+    await store.put_snapshot(first)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    failures = 0
+    for number in range(60):
+        try:
+            await store.put_snapshot(Snapshot.new_test(state={"filler": "x" * 9000}))
+        except StorageError:
+            failures += 1
+        assert await store.get_snapshot(first.tenant_id, first.aggregate_id) == first
+    assert failures > 10, failures
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    last = Snapshot.new_test(state={"filler": "x" * 9000})
+    await store.put_snapshot(last)
+    assert await store.get_snapshot(last.tenant_id, last.aggregate_id) == last
+    assert store.health().set_aside == ()
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_full_disk_fails_writes_until_there_is_room_again(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", FULL_DISK, str(tmp_path), stderr=asyncio.subprocess.PIPE)
+    _, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+
+
+async def test_a_handle_that_a_failed_write_killed_is_opened_again(store: StorageClient) -> None:
+    import lmdb
+
+    put = snapshot()
+    await store.put_snapshot(put)
+
+    def panic(transaction: Any) -> None:
+        raise lmdb.PanicError("update of meta page failed")
+
+    with pytest.raises(StorageError, match="meta page"):
+        store._environment.update(panic)
+    with pytest.raises(StorageError, match="is not open"):
+        await newest(store, put)
+    await store.put_snapshot(snapshot(2, of=put))
+    assert await newest(store, put) == 2
+
+
+async def test_a_store_that_cannot_be_set_aside_tries_again(store: StorageClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = snapshot()
+    await store.put_snapshot(put)
+
+    def refuse(self: Path, target: Path) -> Path:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        with pytest.raises(StorageError, match="cannot be set aside: Permission denied"):
+            await store.set_aside("the log is another one")
+    await store.set_aside("the log is another one")
+    assert await newest(store, put) == -1
+    await store.put_snapshot(put)
+    assert await newest(store, put) == 1
+
+
 async def test_failing_writes_open_the_breaker_and_success_closes_it(tmp_path: Path, failing: Callable[[str, bool], None]) -> None:
     async with await StorageClient.open(tmp_path, breaker_threshold=3, breaker_reset=0.0) as store:
         failing("update", True)
