@@ -88,13 +88,13 @@ class Programs:
 
     def value(self, source: str, state: Any = None) -> str:
         """The canonical text of an expression that must succeed."""
-        outcome = self.expression(source, state)
+        outcome = self.body(f"return {source}", state)
         assert outcome.value is not None, outcome
         return outcome.value
 
     def error(self, source: str, state: Any = None) -> str:
         """kind/code of an expression that must fail."""
-        return self.expression(source, state).code
+        return self.body(f"return {source}", state).code
 
     def dynamic_gas(self, source: str, state: Any = None) -> int:
         """Gas of `x = SOURCE` beyond the weights of its units; SOURCE has no nested units. It may fail: what was charged stays."""

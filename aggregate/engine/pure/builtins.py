@@ -96,7 +96,7 @@ def call_function(call: Call, name: str, args: list[Value], keywords: Keywords, 
     return function(call, args, keywords, at)
 
 
-def call_method(  # noqa: PLR0917 (an operation: call, operands, place)
+def call_method(
     call: Call, receiver: Value, name: str, args: list[Value], keywords: Keywords, at: At
 ) -> Value:
     """A method: the receiver's type, arity, then whatever it does."""

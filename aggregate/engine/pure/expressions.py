@@ -107,6 +107,12 @@ def constant(value: Value) -> Run:
     return lambda call, slots: value
 
 
+def _literal(node: Node, scope: Scope) -> Run:
+    tag, line, column = node
+    scope.at(line, column)
+    return constant(None if tag == "null" else tag == "true")
+
+
 def _number(node: Node, scope: Scope) -> Run:
     _, line, column, digits = node
     scope.at(line, column)
@@ -481,9 +487,9 @@ def _null_safe(op: str, left: Run, right: Run, at: At) -> Run:
 
 
 _LEAVES: Final[dict[str, Callable[[Node, Scope], Run]]] = {
-    "null": lambda node, scope: constant(None),
-    "true": lambda node, scope: constant(True),
-    "false": lambda node, scope: constant(False),
+    "null": _literal,
+    "true": _literal,
+    "false": _literal,
     "num": _number,
     "str": _string,
     "local": _local,

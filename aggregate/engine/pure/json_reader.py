@@ -24,6 +24,8 @@ _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _NO_BRACKETS: Final = re.compile(rb'"[^"\\]*+(?:\\(?:.|\Z)[^"\\]*+)*+(?:"|\Z)|[^\[\]{}"]+', re.DOTALL)
 """Strings (an open one to the end of the text, so that nothing is looked at twice) and what lies between brackets."""
 
+_INNERMOST: Final = re.compile(rb"\[\]|\{\}")
+
 
 class _Doubt(Exception):
     """The quick reader leaves the text to the careful one."""
@@ -76,7 +78,7 @@ def nests_deeper(raw: bytes, depth: int) -> bool:
     for _ in range(depth):
         if not brackets:
             return False
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        brackets = _INNERMOST.sub(b"", brackets)
     return bool(brackets)
 
 

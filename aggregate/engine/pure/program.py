@@ -53,7 +53,7 @@ class Program:
     def needs_ctx(self) -> bool:
         return _declares_third(self._loaded.decide) or _declares_third(self._loaded.apply)
 
-    def execute(  # noqa: PLR0917 (the interface has them so)
+    def execute(
         self, state: State, command: bytes, ctx: bytes | None, decide_gas: int, apply_gas: int, meta: bytes | None = None
     ) -> Decision:
         self._want("program")
