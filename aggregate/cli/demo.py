@@ -44,9 +44,10 @@ def demo(
     data: Annotated[Path, typer.Option("--data", help="Folder of the log; stays, and is gone on with next time.")] = Path("data"),
     as_json: AsJson = False,
 ) -> None:
-    """Start a node and a nats-server on free ports, play the bank over gRPC, read everything back, and stop them.
+    """Play the bank on a real node, and stop it.
 
-    Each run opens a new account; a second run on the same folder goes on with its history.
+    Starts a node and a nats-server on free ports, plays the bank over gRPC and reads everything back. Each run opens a new account; a
+    second run on the same folder goes on with its history.
     """
     folder = data.absolute()
     folder.mkdir(parents=True, exist_ok=True)

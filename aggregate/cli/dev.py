@@ -43,9 +43,10 @@ def dev(
     config: ConfigPath = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a node with an embedded nats-server until Ctrl-C or SIGTERM, on loopback only.
+    """Run a node with a nats-server of its own.
 
-    Prints one line when it is ready, and commands to try. Logs go to standard error, from `warning` on unless AGGREGATE_LOG_LEVEL is set.
+    On loopback only, until Ctrl-C or SIGTERM. Prints one line when it is ready, and commands to try. Logs go to standard error, from
+    `warning` on unless AGGREGATE_LOG_LEVEL is set.
     """
     nats = EmbeddedNats(data / "nats", port=nats_port)
     given: dict[str, Any] = {

@@ -39,9 +39,10 @@ class Finding:
 
 
 def doctor(config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Look at settings, programs, engine, nats-server, the log, the storage folder and the ports, and say what is wrong.
+    """Say whether a node would work here.
 
-    Exit code 1 when a check failed.
+    Looks at settings, engine, nats-server, programs, the log, the storage folder and the ports, and changes nothing. Exit code 1 when a
+    check failed.
     """
     findings: list[Finding] = []
 

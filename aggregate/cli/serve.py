@@ -17,9 +17,10 @@ from aggregate.types.json import canonical
 
 
 def serve(config: ConfigPath = None, as_json: AsJson = False) -> None:
-    """Run a node until Ctrl-C or SIGTERM; then it drains and stops.
+    """Run a node until Ctrl-C or SIGTERM.
 
-    Logs are JSON lines on standard error. Without NATS the node waits for it: /health answers, /ready says why it is not ready.
+    Then it finishes what is under way and stops. Logs are JSON lines on standard error. Without NATS the node waits for it: /health
+    answers, /ready says why it is not ready.
     """
     try:
         settings = Settings.load(config)

@@ -20,7 +20,7 @@ def state(
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
-    """Print an aggregate's state, its version and the hash of the state."""
+    """Print an aggregate's state, version and hash."""
 
     async def work() -> None:
         async with AggregateClient(node, tenant_id=tenant, timeout=timeout) as client:
