@@ -1,0 +1,105 @@
+//! Puts operations one after the other: labels for jumps, tables, and the joining of operations that often stand together.
+
+use std::sync::atomic::AtomicU32;
+
+use crate::code::{Code, Op, Place, Site, Test};
+use crate::operators::Op2;
+use crate::text::Str;
+use crate::value::Value;
+
+/// A place in the code that is not known yet; jumps carry labels until `finish`.
+pub type Label = u32;
+
+pub struct Assembler {
+    pub code: Code,
+    labels: Vec<u32>,
+    /// Where the last label stands: operations before it and after it are not joined.
+    barrier: usize,
+    /// Jumps and tables up to here have their labels replaced.
+    finished: (usize, usize, usize),
+}
+
+impl Assembler {
+    pub fn new(code: Code) -> Assembler {
+        Assembler { code, labels: Vec::new(), barrier: 0, finished: (0, 0, 0) }
+    }
+
+    pub fn label(&mut self) -> Label {
+        self.labels.push(0);
+        self.labels.len() as Label - 1
+    }
+
+    /// The label stands at the next operation.
+    pub fn bind(&mut self, label: Label) {
+        self.labels[label as usize] = self.code.ops.len() as u32;
+        self.barrier = self.code.ops.len();
+    }
+
+    pub fn constant(&mut self, value: Value) -> u32 {
+        self.code.constants.push(value);
+        self.code.constants.len() as u32 - 1
+    }
+
+    pub fn site(&mut self, name: Str) -> u32 {
+        self.code.sites.push(Site { name, hint: AtomicU32::new(0) });
+        self.code.sites.len() as u32 - 1
+    }
+
+    pub fn emit(&mut self, op: Op, place: Place) {
+        self.code.ops.push(op);
+        self.code.places.push(place);
+    }
+
+    /// As `emit`, where the operation may be joined with the ones before it. `bound` slots always have a value.
+    pub fn join(&mut self, op: Op, place: Place, bound: u32) {
+        let open = self.code.ops.len() - self.barrier;
+        let tail = &self.code.ops[self.code.ops.len() - open.min(2)..];
+        match (tail, op) {
+            ([.., Op::Local(slot)], Op::Field(site)) if *slot < bound => {
+                let slot = *slot as u16;
+                self.replace(1, Op::LocalField { slot, site }, place);
+            }
+            ([.., Op::Constant(constant)], Op::Binary(op @ (Op2::Equal | Op2::Differs)))
+                if self.code.constants[*constant as usize].as_str().is_some() =>
+            {
+                let (constant, negated) = (*constant, op == Op2::Differs);
+                self.replace(1, Op::IsText { constant, negated }, place);
+            }
+            ([Op::LocalField { slot, site }, Op::IsText { constant, negated }], Op::JumpIfFalse(exit)) => {
+                let places = &self.code.places;
+                let (field_place, place) = (places[places.len() - 2], places[places.len() - 1]);
+                let test =
+                    Test { slot: *slot, site: *site, constant: *constant, field_place, negated: *negated, exit };
+                self.code.tests.push(test);
+                self.replace(2, Op::Test(self.code.tests.len() as u32 - 1), place);
+            }
+            _ => self.emit(op, place),
+        }
+    }
+
+    /// Put one operation in the place of the last few.
+    fn replace(&mut self, count: usize, op: Op, place: Place) {
+        let length = self.code.ops.len() - count;
+        self.code.ops.truncate(length);
+        self.code.places.truncate(length);
+        self.emit(op, place);
+    }
+
+    /// All labels are bound: write where they stand into the jumps.
+    pub fn finish(&mut self) {
+        let (ops, rounds, tests) = self.finished;
+        for op in &mut self.code.ops[ops..] {
+            if let Op::Jump(to) | Op::JumpIfFalse(to) | Op::And(to) | Op::Or(to) = op {
+                *to = self.labels[*to as usize];
+            }
+        }
+        for round in &mut self.code.rounds[rounds..] {
+            round.exit = self.labels[round.exit as usize];
+        }
+        for test in &mut self.code.tests[tests..] {
+            test.exit = self.labels[test.exit as usize];
+        }
+        self.finished = (self.code.ops.len(), self.code.rounds.len(), self.code.tests.len());
+        self.barrier = self.code.ops.len();
+    }
+}

@@ -1,0 +1,62 @@
+//! The native engine of Aggregate: programs of the language `agl-1`, metered and exact.
+
+mod access;
+mod arguments;
+mod assembler;
+mod builtins;
+mod cache;
+mod code;
+mod commits;
+mod compile;
+mod context;
+mod document;
+mod engine;
+mod event_id;
+mod failure;
+mod folding;
+mod format;
+mod functions;
+mod gas;
+mod ir;
+mod iterables;
+mod json_reader;
+mod json_writer;
+mod lists;
+mod load;
+mod loops;
+mod machine;
+mod making;
+mod map;
+mod maps;
+mod node;
+mod number;
+mod number_text;
+mod operators;
+mod outcome;
+mod program;
+mod results;
+mod rows;
+mod scan;
+mod share;
+mod state;
+mod statements;
+mod strings;
+mod text;
+mod value;
+mod walk;
+mod wide;
+
+use pyo3::prelude::*;
+
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<engine::NativeEngine>()?;
+    module.add_class::<engine::Program>()?;
+    module.add_class::<results::State>()?;
+    module.add_class::<results::Decision>()?;
+    module.add_class::<results::Evaluation>()?;
+    module.add_class::<results::Fold>()?;
+    module.add_class::<results::CommitFold>()?;
+    module.add_class::<results::Matches>()?;
+    module.add_function(wrap_pyfunction!(engine::_panic_for_tests, module)?)
+}

@@ -1,0 +1,373 @@
+//! The machine: runs the operations of a loaded program over one stack of slots and operands, without recursion.
+
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::access;
+use crate::arguments::{Args, check_arity};
+use crate::builtins::{call_function, call_method};
+use crate::code::{Code, Kind, Op, Place, Test};
+use crate::context::Context;
+use crate::failure::{At, Halt, Stop, fail, shown_text};
+use crate::loops::Loop;
+use crate::operators;
+use crate::value::Value;
+use crate::walk::scalars_equal;
+
+/// Lets every run panic: a test's proof that no panic leaves the engine.
+pub static PANIC: AtomicBool = AtomicBool::new(false);
+
+/// A call of a function that is going on.
+struct Frame {
+    function: usize,
+    /// Where its slots start on the stack.
+    base: usize,
+    /// The operation to go on with when it returns.
+    back: usize,
+    /// How many loops were going on when it was called.
+    loops: usize,
+}
+
+pub struct Machine<'p> {
+    pub code: &'p Code,
+    pub context: Context,
+    pub(crate) stack: Vec<Value>,
+    frames: Vec<Frame>,
+    pub(crate) loops: Vec<Loop>,
+    /// The operation that is running.
+    at: usize,
+    /// During an `apply`: the state before it, which is also the run's first argument. A failure leaves it as it was.
+    pub before: Value,
+}
+
+impl<'p> Machine<'p> {
+    pub fn new(code: &'p Code) -> Machine<'p> {
+        Machine {
+            code,
+            context: Context::new(code.kind == Kind::Filter),
+            stack: Vec::with_capacity(32),
+            frames: Vec::with_capacity(4),
+            loops: Vec::new(),
+            at: 0,
+            before: Value::Null,
+        }
+    }
+
+    /// Run a function with a new counter of gas. Arguments that it does not declare are left out.
+    pub fn run(&mut self, function: usize, arguments: [Value; 3], gas: u64) -> Result<Value, Halt> {
+        self.context.begin(gas);
+        let declared = self.code.functions[function].params;
+        self.stack.extend(arguments.into_iter().take(declared));
+        self.enter(function, 0, 0);
+        // the run leaves nothing half done behind: what it made is dropped, what it was given is frozen
+        let result = panic::catch_unwind(AssertUnwindSafe(|| self.go()));
+        match result {
+            Ok(Ok(value)) => {
+                self.context.end(Some(&value));
+                Ok(value)
+            }
+            Ok(Err(halt)) => Err(self.abandon(halt)),
+            Err(_) => Err(self.abandon(engine_bug())),
+        }
+    }
+
+    /// The function that is running is the one that `run` was asked for.
+    pub(crate) fn is_outermost(&self) -> bool {
+        self.frames.len() == 1
+    }
+
+    /// Say where a failure stands, and drop what the run left.
+    #[cold]
+    fn abandon(&mut self, mut halt: Halt) -> Halt {
+        if let Stop::Failure(failure) = &mut *halt {
+            if failure.at == At::Operation {
+                let (line, column) = self.code.places[self.at];
+                failure.at = At::Place(line, column);
+            }
+            if self.code.kind == Kind::Program {
+                failure.function =
+                    self.frames.last().map(|frame| self.code.functions[frame.function].name.clone());
+            }
+        }
+        self.frames.clear();
+        self.loops.clear();
+        self.stack.clear();
+        self.context.end(None);
+        halt
+    }
+
+    /// The arguments are on the stack: make room for the other slots.
+    fn enter(&mut self, function: usize, base: usize, back: usize) -> usize {
+        let callee = &self.code.functions[function];
+        self.stack.resize_with(base + callee.locals.len(), || Value::Unbound);
+        self.frames.push(Frame { function, base, back, loops: self.loops.len() });
+        callee.entry
+    }
+
+    fn pop(&mut self) -> Value {
+        self.stack.pop().unwrap_or(Value::Unbound)
+    }
+
+    fn go(&mut self) -> Result<Value, Halt> {
+        assert!(!PANIC.load(Ordering::Relaxed), "asked for by a test");
+        let code = self.code;
+        let (mut base, mut pc) = match self.frames.last() {
+            Some(frame) => (frame.base, code.functions[frame.function].entry),
+            None => (0, 0),
+        };
+        loop {
+            self.at = pc;
+            pc += 1;
+            match code.ops[self.at] {
+                Op::Unit(weight) => self.context.charge(u64::from(weight))?,
+                Op::Constant(index) => self.stack.push(code.constants[index as usize].clone()),
+                Op::Local(slot) => {
+                    let value = self.local(base, slot)?;
+                    self.stack.push(value);
+                }
+                Op::LocalField { slot, site } => {
+                    let site = &code.sites[site as usize];
+                    let slot = &self.stack[base + usize::from(slot)];
+                    let value = access::field(&self.context, slot, &site.name, &site.hint)?;
+                    self.stack.push(value);
+                }
+                Op::Free(site) => {
+                    let site = &code.sites[site as usize];
+                    let value = match &self.stack[base] {
+                        state @ Value::Map(_) => access::field_or_null(state, &site.name, &site.hint),
+                        _ => Value::Null,
+                    };
+                    self.stack.push(value);
+                }
+                Op::Field(site) => {
+                    let site = &code.sites[site as usize];
+                    let value = self.pop();
+                    let field = access::field(&self.context, &value, &site.name, &site.hint)?;
+                    self.stack.push(field);
+                }
+                Op::Index => {
+                    let key = self.pop();
+                    let container = self.pop();
+                    let value = access::index(&mut self.context, &container, &key)?;
+                    self.stack.push(value);
+                }
+                Op::Slice { start, stop } => {
+                    let stop = stop.then(|| self.pop());
+                    let start = start.then(|| self.pop());
+                    let value = self.pop();
+                    let part = access::cut(&mut self.context, &value, start.as_ref(), stop.as_ref())?;
+                    self.stack.push(part);
+                }
+                Op::Binary(op) => {
+                    let right = self.pop();
+                    let left = self.pop();
+                    let value = operators::binary(&mut self.context, op, &left, &right)?;
+                    self.stack.push(value);
+                }
+                Op::IsText { constant, negated } => {
+                    let left = self.pop();
+                    let holds = self.is_text(&left, constant)? != negated;
+                    self.stack.push(Value::Bool(holds));
+                }
+                Op::Test(index) => {
+                    let test = &code.tests[index as usize];
+                    if !self.test(test, base)? {
+                        pc = test.exit as usize;
+                    }
+                }
+                Op::Not => {
+                    let value = self.pop();
+                    self.stack.push(Value::Bool(!value.is_true()));
+                }
+                Op::Negate => {
+                    let value = self.pop();
+                    let negated = operators::negate(&mut self.context, &value)?;
+                    self.stack.push(negated);
+                }
+                Op::List(count) => {
+                    let items = self.stack.split_off(self.stack.len() - count as usize);
+                    let list = self.context.list(items);
+                    self.stack.push(list);
+                }
+                Op::Map(shape) => self.make_map(shape),
+                Op::ComputedMap(index) => self.make_computed_map(index)?,
+                Op::NewList => self.stack.push(self.context.list(Vec::new())),
+                Op::NewMap => self.stack.push(self.context.map(crate::map::Entries::new())),
+                Op::Append => self.append_element()?,
+                Op::Put(place) => self.put_entry(code.key_places[place as usize])?,
+                Op::Unbind(slots) => {
+                    for &slot in &code.slots[slots as usize] {
+                        self.stack[base + usize::from(slot)] = Value::Unbound;
+                    }
+                }
+                Op::Call { function, count } => {
+                    let callee = &code.functions[function as usize];
+                    let count = count as usize;
+                    check_arity("arity.function", &callee.name, (callee.params, callee.params), count)?;
+                    base = self.stack.len() - count;
+                    pc = self.enter(function as usize, base, pc);
+                }
+                Op::Function(call) => {
+                    let call = &code.calls[call as usize];
+                    let first = self.stack.len() - call.positional - call.names.len();
+                    let (values, given) = self.stack[first..].split_at(call.positional);
+                    let args = Args { values, names: &call.names, given };
+                    let value = call_function(&mut self.context, call.index, &args)?;
+                    self.stack.truncate(first);
+                    self.stack.push(value);
+                }
+                Op::Method(call) => {
+                    let call = &code.calls[call as usize];
+                    let first = self.stack.len() - call.positional - call.names.len();
+                    let (below, above) = self.stack.split_at(first);
+                    let (values, given) = above.split_at(call.positional);
+                    let args = Args { values, names: &call.names, given };
+                    let receiver = &below[first - 1];
+                    let value = call_method(&mut self.context, call.index, receiver, &args)?;
+                    self.stack.truncate(first - 1);
+                    self.stack.push(value);
+                }
+                Op::Pop => drop(self.pop()),
+                Op::Jump(to) => pc = to as usize,
+                Op::JumpIfFalse(to) => {
+                    if !self.pop().is_true() {
+                        pc = to as usize;
+                    }
+                }
+                Op::And(to) => {
+                    if self.stack.last().is_some_and(Value::is_true) {
+                        drop(self.pop());
+                    } else {
+                        pc = to as usize;
+                    }
+                }
+                Op::Or(to) => {
+                    if self.stack.last().is_some_and(Value::is_true) {
+                        pc = to as usize;
+                    } else {
+                        drop(self.pop());
+                    }
+                }
+                Op::Iterate => self.start_loop()?,
+                Op::Next(round) => {
+                    let round = &code.rounds[round as usize];
+                    if !self.next_round(round, base)? {
+                        pc = round.exit as usize;
+                    }
+                }
+                Op::Leave => drop(self.loops.pop()),
+                Op::Return => {
+                    let value = self.pop();
+                    let Some(frame) = self.frames.pop() else { return Ok(value) };
+                    self.loops.truncate(frame.loops);
+                    self.stack.truncate(frame.base);
+                    let Some(caller) = self.frames.last() else { return Ok(value) };
+                    base = caller.base;
+                    pc = frame.back;
+                    self.stack.push(value);
+                }
+                Op::ReturnMerged { slot, shape } => self.merge_into_slot(base + usize::from(slot), shape)?,
+                Op::SetLocal(slot) => {
+                    let value = self.pop();
+                    self.stack[base + slot as usize] = value;
+                }
+                Op::SetField(site) => {
+                    let target = self.pop();
+                    let value = self.pop();
+                    access::write_field(&mut self.context, &target, &code.sites[site as usize].name, value)?;
+                }
+                Op::SetIndex => {
+                    let key = self.pop();
+                    let target = self.pop();
+                    let value = self.pop();
+                    access::write_index(&mut self.context, &target, &key, value)?;
+                }
+                Op::ReadField(site) => {
+                    let site = &code.sites[site as usize];
+                    let target = &self.stack[self.stack.len() - 1];
+                    let value = access::field(&self.context, target, &site.name, &site.hint)?;
+                    self.stack.push(value);
+                }
+                Op::ReadIndex => {
+                    let top = self.stack.len();
+                    let (target, key) = (&self.stack[top - 2], &self.stack[top - 1]);
+                    let value = access::index(&mut self.context, target, key)?;
+                    self.stack.push(value);
+                }
+                Op::StoreField(site) => {
+                    let value = self.pop();
+                    let target = self.pop();
+                    access::write_field(&mut self.context, &target, &code.sites[site as usize].name, value)?;
+                }
+                Op::StoreIndex => {
+                    let value = self.pop();
+                    let key = self.pop();
+                    let target = self.pop();
+                    access::write_index(&mut self.context, &target, &key, value)?;
+                }
+                Op::Unpack(slots) => {
+                    let value = self.pop();
+                    self.unpack(&value, &code.slots[slots as usize], base)?;
+                }
+            }
+        }
+    }
+
+    fn local(&self, base: usize, slot: u32) -> Result<Value, Halt> {
+        match &self.stack[base + slot as usize] {
+            Value::Unbound => Err(self.unbound(slot)),
+            value => Ok(value.clone()),
+        }
+    }
+
+    #[cold]
+    fn unbound(&self, slot: u32) -> Halt {
+        let function = self.frames.last().map_or(0, |frame| frame.function);
+        let name = self.code.functions[function].locals[slot as usize].as_str();
+        fail("value.unbound").with("name", shown_text(name)).into()
+    }
+
+    /// `value == constant`, the constant a string.
+    #[inline]
+    fn is_text(&mut self, value: &Value, constant: u32) -> Result<bool, Halt> {
+        let text = &self.code.constants[constant as usize];
+        if let (Value::Short(a), Value::Short(b)) = (value, text) {
+            return Ok(a == b);
+        }
+        self.context.charge(crate::gas::read(value) + crate::gas::read(text))?;
+        Ok(scalars_equal(value, text))
+    }
+
+    #[inline]
+    fn test(&mut self, test: &Test, base: usize) -> Result<bool, Halt> {
+        let site = &self.code.sites[test.site as usize];
+        let slot = &self.stack[base + usize::from(test.slot)];
+        let found = access::field_ref(&self.context, slot, &site.name, &site.hint).map_err(|halt| at(halt, test.field_place))?;
+        let text = &self.code.constants[test.constant as usize];
+        let equal = match (found, text) {
+            (Some(Value::Short(a)), Value::Short(b)) => a == b,
+            (found, text) => {
+                let found = found.unwrap_or(&Value::Null);
+                self.context.meter.charge(crate::gas::read(found) + crate::gas::read(text))?;
+                scalars_equal(found, text)
+            }
+        };
+        Ok(equal != test.negated)
+    }
+}
+
+/// The engine itself failed.
+pub fn engine_bug() -> Halt {
+    fail("engine_bug.failure").at(At::Nowhere).into()
+}
+
+/// A failure of the running operation stands at another place than the operation.
+#[cold]
+pub fn at(mut halt: Halt, (line, column): Place) -> Halt {
+    if let Stop::Failure(failure) = &mut *halt {
+        if failure.at == At::Operation {
+            failure.at = At::Place(line, column);
+        }
+    }
+    halt
+}

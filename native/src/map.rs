@@ -1,0 +1,178 @@
+//! Entries of a map, ordered by key: a sorted array of exact size while they are few, a B-tree beyond.
+
+use std::collections::{BTreeMap, btree_map};
+use std::slice;
+
+use crate::text::Str;
+use crate::value::Value;
+
+/// Up to so many entries are kept in an array.
+const FEW: usize = 32;
+
+#[derive(Clone)]
+pub enum Entries {
+    Few(Vec<(Str, Value)>),
+    Many(Box<BTreeMap<Str, Value>>),
+}
+
+impl Entries {
+    pub fn new() -> Entries {
+        Entries::Few(Vec::new())
+    }
+
+    pub fn with_capacity(n: usize) -> Entries {
+        Entries::Few(Vec::with_capacity(n.min(FEW)))
+    }
+
+    /// Of entries that stand in order of their keys, each once.
+    pub fn from_sorted(entries: Vec<(Str, Value)>) -> Entries {
+        if entries.len() <= FEW {
+            Entries::Few(entries)
+        } else {
+            // the standard library builds a tree of sorted entries without look-ups
+            Entries::Many(Box::new(entries.into_iter().collect()))
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Entries::Few(entries) => entries.len(),
+            Entries::Many(tree) => tree.len(),
+        }
+    }
+
+    pub fn get(&self, key: &Str) -> Option<&Value> {
+        match self {
+            Entries::Few(entries) => entries.iter().find(|entry| entry.0 == *key).map(|entry| &entry.1),
+            Entries::Many(tree) => tree.get(key),
+        }
+    }
+
+    /// As `get`; `hint` is where the same site found a key last time, and is kept up to date.
+    pub fn get_near(&self, key: &Str, hint: usize) -> Option<(&Value, usize)> {
+        match self {
+            Entries::Few(entries) => {
+                if let Some(entry) = entries.get(hint) {
+                    if entry.0 == *key {
+                        return Some((&entry.1, hint));
+                    }
+                }
+                let at = entries.iter().position(|entry| entry.0 == *key)?;
+                Some((&entries[at].1, at))
+            }
+            Entries::Many(tree) => tree.get(key).map(|value| (value, 0)),
+        }
+    }
+
+    pub fn get_mut(&mut self, key: &Str) -> Option<&mut Value> {
+        match self {
+            Entries::Few(entries) => entries.iter_mut().find(|entry| entry.0 == *key).map(|entry| &mut entry.1),
+            Entries::Many(tree) => tree.get_mut(key),
+        }
+    }
+
+    pub fn contains(&self, key: &Str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Store; gives back what stood there.
+    pub fn insert(&mut self, key: Str, value: Value) -> Option<Value> {
+        match self {
+            Entries::Few(entries) => {
+                let at = match entries.last() {
+                    Some(last) if last.0 < key => Err(entries.len()),
+                    None => Err(0),
+                    _ => entries.binary_search_by(|entry| entry.0.cmp(&key)),
+                };
+                match at {
+                    Ok(at) => return Some(std::mem::replace(&mut entries[at].1, value)),
+                    Err(at) if entries.len() < FEW => {
+                        if entries.len() == entries.capacity() {
+                            entries.reserve_exact(entries.len().clamp(2, 8));
+                        }
+                        entries.insert(at, (key, value));
+                    }
+                    Err(_) => {
+                        let mut tree: BTreeMap<Str, Value> = std::mem::take(entries).into_iter().collect();
+                        tree.insert(key, value);
+                        *self = Entries::Many(Box::new(tree));
+                    }
+                }
+                None
+            }
+            Entries::Many(tree) => tree.insert(key, value),
+        }
+    }
+
+    pub fn remove(&mut self, key: &Str) -> Option<Value> {
+        match self {
+            Entries::Few(entries) => {
+                let at = entries.iter().position(|entry| entry.0 == *key)?;
+                Some(entries.remove(at).1)
+            }
+            Entries::Many(tree) => tree.remove(key),
+        }
+    }
+
+    pub fn iter(&self) -> Iter<'_> {
+        match self {
+            Entries::Few(entries) => Iter::Few(entries.iter()),
+            Entries::Many(tree) => Iter::Many(tree.iter()),
+        }
+    }
+
+    pub fn keys(&self) -> impl Iterator<Item = &Str> {
+        self.iter().map(|entry| entry.0)
+    }
+
+    /// Take all values out, in any order.
+    pub fn into_values(self) -> impl Iterator<Item = Value> {
+        let (few, many) = match self {
+            Entries::Few(entries) => (Some(entries), None),
+            Entries::Many(tree) => (None, Some(*tree)),
+        };
+        few.into_iter().flatten().map(|entry| entry.1).chain(many.into_iter().flat_map(BTreeMap::into_values))
+    }
+
+    /// The entries of both; where both have a key, those of `other`.
+    pub fn merged(&self, other: &Entries) -> Entries {
+        let mut left = self.iter().peekable();
+        let mut right = other.iter().peekable();
+        let mut all = Vec::with_capacity(self.len() + other.len());
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (Some(a), Some(b)) => a.0.cmp(b.0),
+                (Some(_), None) => std::cmp::Ordering::Less,
+                (None, Some(_)) => std::cmp::Ordering::Greater,
+                (None, None) => return Entries::from_sorted(all),
+            };
+            let entry = match order {
+                std::cmp::Ordering::Less => left.next(),
+                std::cmp::Ordering::Greater => right.next(),
+                std::cmp::Ordering::Equal => {
+                    left.next();
+                    right.next()
+                }
+            };
+            if let Some((key, value)) = entry {
+                all.push((key.clone(), value.clone()));
+            }
+        }
+    }
+}
+
+pub enum Iter<'a> {
+    Few(slice::Iter<'a, (Str, Value)>),
+    Many(btree_map::Iter<'a, Str, Value>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a Str, &'a Value);
+
+    fn next(&mut self) -> Option<(&'a Str, &'a Value)> {
+        match self {
+            Iter::Few(entries) => entries.next().map(|entry| (&entry.0, &entry.1)),
+            Iter::Many(tree) => tree.next(),
+        }
+    }
+}

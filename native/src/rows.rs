@@ -1,0 +1,76 @@
+//! A filter over rows of states.
+
+use crate::document::Document;
+use crate::failure::Stop;
+use crate::json_reader::Reader;
+use crate::machine::Machine;
+use crate::map::Entries;
+use crate::node::FROZEN;
+use crate::program::{Given, Program, meta_of, record_of, state_of};
+use crate::value::{Map, Value};
+
+const NO_ROW: u8 = 0;
+const ROW: u8 = 1;
+const FAILED_ROW: u8 = 2;
+
+#[derive(Default)]
+pub struct Matches {
+    pub rows: Vec<u8>,
+    pub errors: usize,
+    pub first_error: Option<Vec<u8>>,
+    pub gas: u64,
+    pub error: Option<Vec<u8>>,
+}
+
+impl Program {
+    /// `metas` has one document a row, or None for empty maps. A row's limit is the smaller of its own and what is left of the total.
+    pub fn matches(&self, states: &[Given<'_>], metas: Option<&[&[u8]]>, row_gas: u64, total_gas: u64) -> Matches {
+        let mut machine = Machine::new(&self.0);
+        let mut reader = Reader::new();
+        let nothing = Map::create(Entries::new(), FROZEN);
+        let mut found = Matches { rows: Vec::with_capacity(states.len()), ..Matches::default() };
+        for (index, state) in states.iter().enumerate() {
+            let limit = row_gas.min(total_gas - found.gas);
+            let inputs = state_of(&mut reader, *state).and_then(|state| {
+                let meta = match metas {
+                    None => nothing.clone(),
+                    Some(metas) => meta_of(&mut reader, Some(metas[index]))?,
+                };
+                Ok((state, meta))
+            });
+            let (result, used) = match inputs {
+                Ok((state, meta)) => {
+                    let result = machine.filter(state, meta, limit);
+                    (result, machine.context.meter.used())
+                }
+                Err(stop) => (Err(stop), 0),
+            };
+            match result {
+                Ok(matched) => found.rows.push(if matched == Some(true) { ROW } else { NO_ROW }),
+                Err(stop) => {
+                    if is_out_of_gas(&stop) && found.gas + limit >= total_gas {
+                        let error = Some(record_of(&stop, total_gas));
+                        return Matches { gas: total_gas, error, ..Matches::default() };
+                    }
+                    found.rows.push(FAILED_ROW);
+                    found.errors += 1;
+                    if found.first_error.is_none() {
+                        found.first_error = Some(record_of(&stop, used));
+                    }
+                }
+            }
+            found.gas += used;
+        }
+        found
+    }
+}
+
+fn is_out_of_gas(stop: &Stop) -> bool {
+    matches!(stop, Stop::Failure(failure) if failure.is_out_of_gas())
+}
+
+/// The canonical text of a document.
+pub fn canonical(json: &[u8]) -> Result<Vec<u8>, crate::failure::Halt> {
+    let value: Value = Reader::new().read(json, Document::Named("document"))?;
+    Ok(crate::json_writer::to_json(&value)?)
+}

@@ -1,0 +1,292 @@
+//! Values of the language, 16 bytes each, and what makes them mutable.
+//!
+//! Null, bools, all numbers and strings up to 14 bytes stand in the value itself; the rest is a counted node (`node.rs`). A list or map
+//! that a program makes carries the epoch of that call and is mutable in it alone, so freezing all that a call leaves behind costs nothing.
+
+use std::cell::{Cell, UnsafeCell};
+
+use crate::map::Entries;
+use crate::node::{FROZEN, Header, Node, Ptr};
+use crate::number::{Number, Wide};
+use crate::text::{Long, Short, Str};
+
+pub const MAX_DEPTH: usize = 64;
+pub const MAX_LIST: usize = 100_000;
+pub const MAX_MAP: usize = 50_000;
+pub const MAX_KEY: u64 = 256;
+pub const MAX_STRING: u64 = 200_000;
+pub const MAX_RANGE: u64 = 1_000_000;
+pub const MAX_TEXT: usize = 1_048_576;
+pub const MAX_EVENTS: usize = 1000;
+
+pub enum Value {
+    /// A slot without a value; never leaves the machine.
+    Unbound,
+    Null,
+    Bool(bool),
+    Int(i64),
+    Wide(Wide),
+    Short(Short),
+    Long(Long),
+    List(Ptr<List>),
+    Map(Ptr<Map>),
+    Range(Ptr<Range>),
+}
+
+const _: () = assert!(size_of::<Value>() == 16 && size_of::<Str>() == 16);
+
+pub struct List {
+    header: Header,
+    /// How many loops are iterating over it in the call that may change it.
+    pub locks: Cell<u32>,
+    pub shape: Cell<Shape>,
+    items: UnsafeCell<Vec<Value>>,
+}
+
+pub struct Map {
+    header: Header,
+    pub locks: Cell<u32>,
+    pub shape: Cell<Shape>,
+    entries: UnsafeCell<Entries>,
+}
+
+/// What `range` makes: a read-only list whose elements are computed.
+pub struct Range {
+    header: Header,
+    pub start: Number,
+    pub step: Number,
+    pub length: u64,
+}
+
+/// Canonical size and depth of a shared container, in one word; 0 while they are not known.
+#[derive(Clone, Copy, Default)]
+pub struct Shape(u32);
+
+impl Shape {
+    /// `size` is at most that of a document, so that it fits beside the depth.
+    pub fn new(size: usize, depth: usize) -> Shape {
+        Shape((size as u32) << 8 | depth as u32)
+    }
+
+    pub fn known(self) -> Option<(usize, usize)> {
+        (self.0 != 0).then_some(((self.0 >> 8) as usize, (self.0 & 0xff) as usize))
+    }
+}
+
+impl Node for List {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn dismantle(&mut self) {
+        release(std::mem::take(self.items.get_mut()).into_iter());
+    }
+}
+
+impl Node for Map {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn dismantle(&mut self) {
+        release(std::mem::replace(self.entries.get_mut(), Entries::new()).into_values());
+    }
+}
+
+impl Node for Range {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
+/// Drop values without recursion: containers that die with them are taken apart one after the other.
+fn release(values: impl Iterator<Item = Value>) {
+    let mut dying: Vec<Value> = Vec::new();
+    let sort = |value: Value, dying: &mut Vec<Value>| match &value {
+        Value::List(list) if list.count() == 1 => dying.push(value),
+        Value::Map(map) if map.count() == 1 => dying.push(value),
+        _ => drop(value),
+    };
+    values.for_each(|value| sort(value, &mut dying));
+    while let Some(value) = dying.pop() {
+        match &value {
+            // the only reference is here, so nobody else can see the node being emptied
+            Value::List(list) => list.change(std::mem::take).into_iter().for_each(|value| sort(value, &mut dying)),
+            Value::Map(map) => map
+                .change(|entries| std::mem::replace(entries, Entries::new()))
+                .into_values()
+                .for_each(|value| sort(value, &mut dying)),
+            _ => {}
+        }
+    }
+}
+
+impl List {
+    pub fn create(items: Vec<Value>, epoch: u32) -> Value {
+        Value::List(Ptr::new(List {
+            header: Header::new(epoch),
+            locks: Cell::new(0),
+            shape: Cell::new(Shape::default()),
+            items: UnsafeCell::new(items),
+        }))
+    }
+
+    pub fn items(&self) -> &[Value] {
+        // SAFETY: `change` alone makes a mutable borrow, on the one thread that can reach a local node, and holds it only for the time of
+        // its closure, which runs no code of the language and keeps no other borrow of this list
+        unsafe { &*self.items.get() }
+    }
+
+    /// Change the items. The closure must not touch this list by another way; what it takes out is best dropped after it.
+    pub fn change<R>(&self, change: impl FnOnce(&mut Vec<Value>) -> R) -> R {
+        // SAFETY: see `items`
+        change(unsafe { &mut *self.items.get() })
+    }
+}
+
+impl Map {
+    pub fn create(entries: Entries, epoch: u32) -> Value {
+        Value::Map(Map::node(entries, epoch))
+    }
+
+    pub fn node(entries: Entries, epoch: u32) -> Ptr<Map> {
+        Ptr::new(Map {
+            header: Header::new(epoch),
+            locks: Cell::new(0),
+            shape: Cell::new(Shape::default()),
+            entries: UnsafeCell::new(entries),
+        })
+    }
+
+    pub fn entries(&self) -> &Entries {
+        // SAFETY: as for `List::items`
+        unsafe { &*self.entries.get() }
+    }
+
+    /// Change the entries; the rules of `List::change` hold.
+    pub fn change<R>(&self, change: impl FnOnce(&mut Entries) -> R) -> R {
+        // SAFETY: as for `List::items`
+        change(unsafe { &mut *self.entries.get() })
+    }
+}
+
+impl Range {
+    pub fn create(start: Number, step: Number, length: u64) -> Value {
+        Value::Range(Ptr::new(Range { header: Header::new(FROZEN), start, step, length }))
+    }
+
+    /// The element at `index` (below `length`); in the domain, as it lies between the ends of the range.
+    pub fn at(&self, index: u64) -> Value {
+        let (start, step) = (self.start.integer().unwrap_or(0), self.step.integer().unwrap_or(0));
+        let element = step.checked_mul(i128::from(index)).and_then(|offset| start.checked_add(offset));
+        element.and_then(|element| Number::from_i128(element).ok()).map_or(Value::Null, Value::from)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Value> + '_ {
+        (0..self.length).map(|index| self.at(index))
+    }
+}
+
+impl Clone for Value {
+    #[inline]
+    fn clone(&self) -> Value {
+        match self {
+            Value::Unbound => Value::Unbound,
+            Value::Null => Value::Null,
+            Value::Bool(value) => Value::Bool(*value),
+            Value::Int(value) => Value::Int(*value),
+            Value::Wide(value) => Value::Wide(*value),
+            Value::Short(text) => Value::Short(*text),
+            Value::Long(text) => Value::Long(text.clone()),
+            Value::List(list) => Value::List(list.clone()),
+            Value::Map(map) => Value::Map(map.clone()),
+            Value::Range(range) => Value::Range(range.clone()),
+        }
+    }
+}
+
+impl From<Number> for Value {
+    fn from(number: Number) -> Value {
+        match number {
+            Number::Int(value) => Value::Int(value),
+            Number::Wide(value) => Value::Wide(value),
+        }
+    }
+}
+
+impl From<Str> for Value {
+    fn from(text: Str) -> Value {
+        match text {
+            Str::Short(text) => Value::Short(text),
+            Str::Long(text) => Value::Long(text),
+        }
+    }
+}
+
+impl Value {
+    pub fn text(text: &str) -> Value {
+        Str::new(text).into()
+    }
+
+    pub fn integer(value: usize) -> Value {
+        Value::Int(value as i64)
+    }
+
+    pub fn number(&self) -> Option<Number> {
+        match self {
+            Value::Int(value) => Some(Number::Int(*value)),
+            Value::Wide(value) => Some(Number::Wide(*value)),
+            _ => None,
+        }
+    }
+
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::Short(text) => Some(text.as_str()),
+            Value::Long(text) => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// A string as one, to be kept or looked up.
+    pub fn string(&self) -> Option<Str> {
+        match self {
+            Value::Short(text) => Some(Str::Short(*text)),
+            Value::Long(text) => Some(Str::Long(text.clone())),
+            _ => None,
+        }
+    }
+
+    pub fn is_container(&self) -> bool {
+        matches!(self, Value::List(_) | Value::Map(_) | Value::Range(_))
+    }
+
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::Unbound | Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Int(_) | Value::Wide(_) => "number",
+            Value::Short(_) | Value::Long(_) => "string",
+            Value::List(_) | Value::Range(_) => "list",
+            Value::Map(_) => "map",
+        }
+    }
+
+    pub fn is_true(&self) -> bool {
+        match self {
+            Value::Unbound | Value::Null => false,
+            Value::Bool(value) => *value,
+            Value::Int(value) => *value != 0,
+            Value::Wide(_) => true,
+            Value::Short(text) => !text.as_str().is_empty(),
+            Value::Long(_) => true,
+            Value::List(list) => !list.items().is_empty(),
+            Value::Map(map) => map.entries().len() != 0,
+            Value::Range(range) => range.length != 0,
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Unsigned integers of 256 bits: what exact products and alignments of two 34-digit coefficients need.
+
+use std::cmp::Ordering;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct U256 {
+    pub high: u128,
+    pub low: u128,
+}
+
+impl PartialOrd for U256 {
+    fn partial_cmp(&self, other: &U256) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for U256 {
+    fn cmp(&self, other: &U256) -> Ordering {
+        (self.high, self.low).cmp(&(other.high, other.low))
+    }
+}
+
+impl From<u128> for U256 {
+    fn from(low: u128) -> U256 {
+        U256 { high: 0, low }
+    }
+}
+
+/// 10^0 .. 10^38, all that fit into 128 bits.
+const POWERS: [u128; 39] = {
+    let mut powers = [1u128; 39];
+    let mut n = 1;
+    while n < 39 {
+        powers[n] = powers[n - 1] * 10;
+        n += 1;
+    }
+    powers
+};
+
+/// 10^n for n <= 38.
+pub fn power(n: u32) -> u128 {
+    POWERS[n as usize]
+}
+
+/// 10^n for n <= 76.
+pub fn wide_power(n: u32) -> U256 {
+    if n <= 38 { power(n).into() } else { U256::product(power(38), power(n - 38)) }
+}
+
+impl U256 {
+    pub const ZERO: U256 = U256 { high: 0, low: 0 };
+
+    pub fn is_zero(self) -> bool {
+        self.high == 0 && self.low == 0
+    }
+
+    /// The exact product of two 128-bit integers.
+    pub fn product(a: u128, b: u128) -> U256 {
+        const MASK: u128 = u64::MAX as u128;
+        if (a | b) >> 64 == 0 {
+            return (a * b).into();
+        }
+        let (a1, a0, b1, b0) = (a >> 64, a & MASK, b >> 64, b & MASK);
+        let low = a0 * b0;
+        let middle = a1 * b0 + (low >> 64);
+        let carried = a0 * b1 + (middle & MASK);
+        U256 { high: a1 * b1 + (middle >> 64) + (carried >> 64), low: (carried << 64) | (low & MASK) }
+    }
+
+    /// The product with a 128-bit integer; the caller knows that it fits.
+    pub fn times(self, factor: u128) -> U256 {
+        let low = U256::product(self.low, factor);
+        U256 { high: low.high.wrapping_add(self.high.wrapping_mul(factor)), low: low.low }
+    }
+
+    pub fn plus(self, other: U256) -> U256 {
+        let (low, carry) = self.low.overflowing_add(other.low);
+        U256 { high: self.high.wrapping_add(other.high).wrapping_add(u128::from(carry)), low }
+    }
+
+    /// self - other, where other is not the greater one.
+    pub fn minus(self, other: U256) -> U256 {
+        let (low, borrow) = self.low.overflowing_sub(other.low);
+        U256 { high: self.high.wrapping_sub(other.high).wrapping_sub(u128::from(borrow)), low }
+    }
+
+    fn shifted_left(self, n: u32) -> U256 {
+        match n {
+            0 => self,
+            1..128 => U256 { high: (self.high << n) | (self.low >> (128 - n)), low: self.low << n },
+            _ => U256 { high: self.low << (n - 128), low: 0 },
+        }
+    }
+
+    fn halved(self) -> U256 {
+        U256 { high: self.high >> 1, low: (self.low >> 1) | (self.high << 127) }
+    }
+
+    fn bits(self) -> u32 {
+        if self.high != 0 { 256 - self.high.leading_zeros() } else { 128 - self.low.leading_zeros() }
+    }
+
+    /// Quotient and remainder; the divisor is not 0.
+    pub fn divided(self, divisor: U256) -> (U256, U256) {
+        if self.high == 0 && divisor.high == 0 {
+            return ((self.low / divisor.low).into(), (self.low % divisor.low).into());
+        }
+        if divisor.high == 0 && divisor.low >> 64 == 0 {
+            return self.divided_by_word(divisor.low);
+        }
+        if self < divisor {
+            return (U256::ZERO, self);
+        }
+        let mut rest = self;
+        let mut quotient = U256::ZERO;
+        let steps = self.bits() - divisor.bits();
+        let mut part = divisor.shifted_left(steps);
+        for _ in 0..=steps {
+            quotient = quotient.plus(quotient);
+            if rest >= part {
+                rest = rest.minus(part);
+                quotient.low |= 1;
+            }
+            part = part.halved();
+        }
+        (quotient, rest)
+    }
+
+    /// As `divided`, by one limb: four divisions of 128 by 64 bits.
+    fn divided_by_word(self, divisor: u128) -> (U256, U256) {
+        const MASK: u128 = u64::MAX as u128;
+        let mut rest = 0u128;
+        let mut limb = |word: u128| {
+            let part = (rest << 64) | word;
+            rest = part % divisor;
+            part / divisor
+        };
+        let high = (limb(self.high >> 64) << 64) | limb(self.high & MASK);
+        let low = (limb(self.low >> 64) << 64) | limb(self.low & MASK);
+        (U256 { high, low }, rest.into())
+    }
+
+    /// The number of decimal digits, 0 for zero.
+    pub fn digits(self) -> u32 {
+        // 1233 / 4096 is a little more than log10(2), so the estimate is right or one too many
+        let estimate = (self.bits() * 1233) >> 12;
+        if estimate <= 76 && self < wide_power(estimate) { estimate } else { estimate + 1 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn division_undoes_multiplication() {
+        let mut seed = 0x9E37_79B9_7F4A_7C15_u128;
+        for round in 0..2000u32 {
+            seed = seed.wrapping_mul(0xDA94_2042_E4DD_58B5).wrapping_add(0x1234_5678_9ABC_DEF1);
+            let a = seed >> (round % 120);
+            seed = seed.wrapping_mul(0xDA94_2042_E4DD_58B5).wrapping_add(0x1234_5678_9ABC_DEF1);
+            let b = (seed >> (round % 113)) | 1;
+            let rest = a % b;
+            let whole = U256::product(a, b).plus(rest.into());
+            assert_eq!(whole.divided(b.into()), (a.into(), rest.into()));
+        }
+    }
+
+    #[test]
+    fn digits_are_counted_at_the_powers_of_ten() {
+        assert_eq!(U256::ZERO.digits(), 0);
+        for n in 0..76 {
+            assert_eq!(wide_power(n).digits(), n + 1, "10^{n}");
+            if n > 0 {
+                assert_eq!(wide_power(n).minus(1u128.into()).digits(), n, "10^{n} - 1");
+            }
+        }
+    }
+}
