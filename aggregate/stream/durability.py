@@ -56,8 +56,8 @@ class SyncInterval:
 
     def __str__(self) -> str:
         if self.seconds is None:
-            return "fsync unknown"
-        return "fsync before it" if self.seconds == 0 else f"fsync every {_duration(self.seconds)}"
+            return "nobody knows how often that is written through to the disk"
+        return "written through to the disk" if self.seconds == 0 else f"fsync every {_duration(self.seconds)}"
 
 
 def judge(
@@ -79,7 +79,7 @@ def judge(
     elif sync.seconds > 0:
         everywhere = " of all servers at once" if copies > 1 else ""
         weaknesses.append(f"a power cut{everywhere} may take back the last {_duration(sync.seconds)} (sync_interval is not `always`)")
-    return Durability(f"an acknowledged command is {place}, {sync}", tuple(weaknesses))
+    return Durability(f"an acknowledged command stands {place}, {sync}", tuple(weaknesses))
 
 
 async def read_sync_interval(connection: Connection, monitors: Sequence[str]) -> SyncInterval:

@@ -126,11 +126,13 @@ class Reader:
             with_head = words[0] == b"HMSG"
             if not with_head and words[0] != b"MSG":
                 raise ProtocolError(f"unknown operation {words[0][:20]!r}")
-            size = int(words[-1])
+            sizes = 2 if with_head else 1
+            if not 3 + sizes <= len(words) <= 4 + sizes:
+                raise ValueError("too few or too many words")
+            subject, subscription, size = words[1].decode(), int(words[2]), int(words[-1])
             head_size = int(words[-2]) if with_head else 0
-            reply = words[3].decode() if len(words) == (6 if with_head else 5) else ""
-            subject, subscription = words[1].decode(), int(words[2])
-        except (IndexError, ValueError) as error:
+            reply = words[3].decode() if len(words) == 4 + sizes else ""
+        except ValueError as error:
             raise ProtocolError(f"malformed message line {buffer[start : min(end, start + 80)]!r}") from error
         body = end + 2
         after = body + size + 2
