@@ -57,7 +57,7 @@ class Appender:
         """The sequence at which exactly these bytes stand.
 
         Raises:
-            StreamConflict: they are not and will not be in the log: the condition did not hold, or the command is there already by another message.
+            StreamConflict: they are not and will not be in the log: the condition did not hold, or another message holds the command.
             MessageTooLarge, StreamError: they are not in the log, for a reason that the server named.
             Unavailable: they were not sent.
             OutcomeUnknown: nobody could tell for `attempt_max` seconds.
@@ -148,7 +148,7 @@ class Appender:
 
     @staticmethod
     def _own(stored: StoredMessage, attempt: Attempt) -> int:
-        """The sequence of our own bytes; another message with the command (another node's attempt) is a conflict: it is read as a duplicate."""
+        """The sequence of our own bytes; another node's message with the command is a conflict: it is read as a duplicate."""
         if stored.body == attempt.body:
             return stored.sequence
         raise StreamConflict(f"command {attempt.command_id} was committed by another attempt", actual=stored.sequence)

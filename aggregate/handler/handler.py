@@ -30,6 +30,7 @@ from aggregate.handler.lane import Lane, LaneParts, LaneRules
 from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader
 from aggregate.handler.pending import Pending
+from aggregate.handler.quota import Quota
 from aggregate.runtime import ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
 from aggregate.stream.codec import decode_message, events_of
@@ -84,6 +85,8 @@ class AggregateHandler:
         self._loader = Loader(programs, storage, stream, owned_ids=settings.aggregate_id_scope == "global")
         self._lanes: dict[AggregateKey, Lane] = {}
         self._in_flight: dict[TenantId, int] = {}
+        self._commands = Quota(settings.quota_commands, "commands")
+        self._gas = Quota(settings.quota_gas, "gas")
         self._total = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -252,6 +255,8 @@ class AggregateHandler:
             raise Unavailable("the node stops; send the command to another", reason="draining")
         if settings.quota_in_flight and mine >= settings.quota_in_flight:
             raise Overloaded(f"tenant {str(tenant)!r} has {mine} commands in flight, its quota", reason="quota_in_flight")
+        self._commands.check(tenant)
+        self._gas.check(tenant)
         if self._total >= settings.max_in_flight:
             raise Overloaded(f"the node has {self._total} commands in flight", reason="in_flight")
         key = AggregateKey(tenant, command.aggregate_type, command.aggregate_id)
@@ -260,6 +265,7 @@ class AggregateHandler:
             lane = self._lanes[key] = Lane(key, program, self._parts, self._finished)
         elif len(lane.waiting) >= settings.max_queue:
             raise Overloaded(f"{len(lane.waiting)} commands wait for this aggregate", reason="queue_full")
+        self._commands.use(tenant, 1)
         self._in_flight[tenant] = mine + 1
         self._total += 1
         self._idle.clear()
@@ -272,6 +278,7 @@ class AggregateHandler:
                 raise OutcomeUnknown(command.command_id, "the deadline passed before the log answered") from None
             raise DeadlineExceeded("the deadline passed before the command was decided; nothing was stored") from None
         finally:
+            self._gas.use(tenant, pending.gas)
             self._left(tenant)
 
     def _left(self, tenant: TenantId) -> None:
@@ -344,7 +351,7 @@ def _record(
         code="" if error is None else error.code,
         reason="" if error is None else error.reason,
         message="" if error is None else str(error),
-        gas=0 if receipt is None else receipt.gas_used,
+        gas=0 if pending is None else pending.gas,
         events=0 if receipt is None else len(receipt.events),
         duplicate=receipt is not None and receipt.duplicate,
         retries=0 if pending is None else pending.retries,

@@ -220,6 +220,7 @@ class Lane:
                 pending.fail(error)
                 continue
             pending.execute_seconds += time.perf_counter() - started
+            pending.gas += one.commit.gas
             ids.add(command.command_id)
             decided.append((pending, one))
             state, version = one.state, one.commit.last_version

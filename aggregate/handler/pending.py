@@ -16,6 +16,7 @@ class Pending:
     Attributes:
         answered: the receipt or the error; cancelled when the caller has gone.
         deadline: `time.monotonic()` seconds after which nothing may be sent for it any more.
+        gas: what deciding it has cost here, every decision counted; 0 for what another attempt decided.
         sent: the append of its commit has begun, so only the log can tell its outcome.
     """
 
@@ -27,6 +28,7 @@ class Pending:
         "deadline",
         "digest",
         "execute_seconds",
+        "gas",
         "load_seconds",
         "retries",
         "sent",
@@ -38,6 +40,7 @@ class Pending:
         self.deadline = deadline
         self.answered = answered
         self.sent = False
+        self.gas = 0
         self.cold = False
         self.retries = 0
         self.load_seconds = 0.0

@@ -13,7 +13,9 @@ CLOCKS_APART_MILLISECONDS = 15 * 60 * 1000
 
 
 async def find_committed(stream: EventLog, loaded: Loaded, command_id: str) -> tuple[CommitMessage, str] | None:
-    """The message that holds a command of this aggregate and its position, None where the command was never decided (or its refusal expired).
+    """The message that holds a command of this aggregate and its position.
+
+    None: the command was never decided, or its refusal has expired.
 
     Raises:
         Unavailable, StreamError: the log cannot be read.

@@ -83,8 +83,6 @@ class Environment:
 
     async def stream(self, **options: Any) -> StreamClient:
         """A new connection to the log; closed on leaving."""
-        from aggregate.stream import StreamClient
-
         client = await StreamClient.connect([self.nats.url], **options)
         self._streams.append(client)
         return client

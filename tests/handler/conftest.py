@@ -25,7 +25,9 @@ class World:
     storage: MemoryStorage = field(default_factory=MemoryStorage)
     records: list[CommandRecord] = field(default_factory=list)
 
-    async def node(self, sources: Mapping[str, str] | None = None, *, definition: Mapping[str, Any] | None = None, **settings: Any) -> AggregateHandler:
+    async def node(
+        self, sources: Mapping[str, str] | None = None, *, definition: Mapping[str, Any] | None = None, **settings: Any
+    ) -> AggregateHandler:
         """A node of its own: it shares the log with the others and nothing else but the snapshots."""
         given = Settings(**{"nats_url": "nats://memory:4222", "retry_backoff": 0.001, "snapshot_threshold": 3, **settings})
         executor = RuntimeExecutor(snapshot_threshold=given.snapshot_threshold)

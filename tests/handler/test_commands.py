@@ -211,7 +211,7 @@ async def test_a_program_that_runs_too_long_is_out_of_gas(world: World) -> None:
 async def test_an_event_that_cannot_be_applied_is_never_written(world: World) -> None:
     source = (
         'def decide(state, command):\n    return [event("poison", x = command.x)]\n'
-        "def apply(state, event):\n    return {\"x\": 1 / event.x}\n"
+        'def apply(state, event):\n    return {"x": 1 / event.x}\n'
     )
     node = await world.node({"Account": source})
     command = Command.new_test({"type": "go", "x": 0})
