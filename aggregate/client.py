@@ -16,7 +16,7 @@ import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from aggregate.errors import AggregateError, OutcomeUnknown, Unavailable
+from aggregate.errors import AggregateError, OutcomeUnknown, Overloaded, Unavailable
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.errors import from_status
@@ -197,4 +197,6 @@ def _error(error: grpc.aio.AioRpcError, command_id: str = "") -> AggregateError:
     if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}:
         again = f"; if it was sent, command {command_id} may be stored: send it again with the same id" if command_id else ""
         return Unavailable(f"no answer from the node: {words}{again}", "unreachable")
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return Overloaded(words)
     return AggregateError(f"{error.code().name}: {words}")

@@ -61,7 +61,7 @@ class Node:
         self._parts = AsyncExitStack()
         self._metrics = self._build_metrics()
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
-        self._admin = AdminServer(settings, self.health, self._metrics.export)
+        self.admin = AdminServer(settings, self.health, self._metrics.export)
         self._bringing_up: asyncio.Task[None] | None = None
 
     @property
@@ -72,7 +72,7 @@ class Node:
     @property
     def admin_address(self) -> str:
         """host:port of the admin server."""
-        return self._admin.address
+        return self.admin.address
 
     @property
     def types(self) -> list[str]:
@@ -92,8 +92,8 @@ class Node:
         """
         settings = self._settings
         # The last to be opened is the first to be closed, so the admin server can tell of a node that stops until the end.
-        await self._admin.start()
-        self._parts.push_async_callback(self._admin.stop)
+        await self.admin.start()
+        self._parts.push_async_callback(self.admin.stop)
         try:
             self._storage = await StorageClient.open(
                 settings.storage_path, breaker_threshold=settings.breaker_threshold, breaker_reset=settings.breaker_reset

@@ -67,7 +67,7 @@ def demo(
 async def play(client: AggregateClient, node: dict[str, Any], told: dict[str, Any], say: Any) -> None:
     """The scenario; fills `told` and raises where the node does otherwise."""
     account = AggregateId.new_v7()
-    outcomes = []
+    outcomes: list[dict[str, Any]] = []
     say(f"node     gRPC {node['grpc']}, {node['nats']}, engine {node['engine']}")
     first = await client.submit(TYPE, account, STEPS[0])
     held = await commits_before(client, first)

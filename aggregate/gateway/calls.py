@@ -25,6 +25,7 @@ class Calls:
     Attributes:
         timeout: seconds for a command whose caller named no deadline.
         longest: seconds for a command at most, whatever its caller named.
+        subscriptions: of each tenant at once; 0: any number.
         closing: set when the server goes down: calls that last end themselves.
     """
 
@@ -32,6 +33,7 @@ class Calls:
     rules: TenantRules
     timeout: float
     longest: float
+    subscriptions: int = 0
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def metadata(self, context: Context) -> CallMetadata:

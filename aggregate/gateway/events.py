@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import TypeVar
 
-from aggregate.errors import ValidationError
+from aggregate.errors import Overloaded, ValidationError
 from aggregate.gateway.calls import Calls, Context, going_down
 from aggregate.gateway.errors import abort
 from aggregate.gateway.requests import read_version
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.messages import write_event
-from aggregate.types import AggregateId, AggregateType
+from aggregate.types import AggregateId, AggregateType, TenantId
 
 PAGE = 256
 """Events in one reply of ReadEvents."""
@@ -30,6 +31,7 @@ class EventService(pb_grpc.EventServiceServicer):
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
+        self._subscriptions: Counter[TenantId] = Counter()
 
     async def ReadEvents(self, request: pb.ReadEventsRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
         """See the .proto file."""
@@ -52,21 +54,36 @@ class EventService(pb_grpc.EventServiceServicer):
             for field, names in (("aggregate_types", request.aggregate_types), ("aggregate_ids", request.aggregate_ids)):
                 if len(names) > MAX_NAMES:
                     raise ValidationError(f"at most {MAX_NAMES} names, got {len(names)}", field)
-            followed = self._calls.backend.feed().follow(
-                tenant_id,
-                after=request.after_position,
-                types=frozenset(map(AggregateType, request.aggregate_types)),
-                ids=frozenset(map(AggregateId, request.aggregate_ids)),
-            )
-            await context.send_initial_metadata(())  # the caller may want to know that it is connected before the first event comes
-            async with aclosing(until(followed, self._calls.closing)) as stored:
-                async for group in stored:
-                    await context.write(pb.SubscribeEventsReply(events=map(write_event, group.events), position=group.position))
+            with self._admitted(tenant_id):
+                followed = self._calls.backend.feed().follow(
+                    tenant_id,
+                    after=request.after_position,
+                    types=frozenset(map(AggregateType, request.aggregate_types)),
+                    ids=frozenset(map(AggregateId, request.aggregate_ids)),
+                )
+                await context.send_initial_metadata(())  # the caller may want to know that it is connected before the first event comes
+                async with aclosing(until(followed, self._calls.closing)) as stored:
+                    async for group in stored:
+                        await context.write(pb.SubscribeEventsReply(events=map(write_event, group.events), position=group.position))
             raise going_down()
         except ValidationError as error:
             await abort(context, ValidationError(error.description, "after_position") if error.field == "position" else error)
         except Exception as error:  # noqa: BLE001 - as above
             await abort(context, error)
+
+    @contextmanager
+    def _admitted(self, tenant_id: TenantId) -> Iterator[None]:
+        """Within it a subscription of the tenant counts. Raises Overloaded."""
+        quota = self._calls.subscriptions
+        if quota and self._subscriptions[tenant_id] >= quota:
+            raise Overloaded(f"tenant {str(tenant_id)!r} has {quota} subscriptions, its quota", "quota_subscriptions", 1.0)
+        self._subscriptions[tenant_id] += 1
+        try:
+            yield
+        finally:
+            self._subscriptions[tenant_id] -= 1
+            if not self._subscriptions[tenant_id]:
+                del self._subscriptions[tenant_id]
 
 
 async def until(items: AsyncIterator[T], end: asyncio.Event) -> AsyncGenerator[T, None]:

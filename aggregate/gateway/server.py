@@ -31,6 +31,9 @@ SERVICES = tuple(service.full_name for service in pb.DESCRIPTOR.services_by_name
 MAX_MESSAGE = 4 * 2**20
 """Bytes of a request. One of SubmitCommands holds up to 256 commands; a single command is bounded by what NATS takes."""
 
+LASTING_CALLS = 4096
+"""Calls that last (subscriptions, streams, health watchers), beside MAX_IN_FLIGHT commands; what is beyond is refused unread."""
+
 OPTIONS = (
     ("grpc.so_reuseport", 0),  # else a second node would share the port, and calls would go to either
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -48,7 +51,7 @@ class CommandServer:
 
     def __init__(self, backend: Backend, settings: Settings, health: Callable[[], HealthStatus]) -> None:
         rules = TenantRules(settings.multi_tenancy, settings.default_tenant)
-        self._calls = Calls(backend, rules, settings.command_timeout, settings.attempt_max)
+        self._calls = Calls(backend, rules, settings.command_timeout, settings.attempt_max, settings.quota_subscriptions)
         self._settings = settings
         self._health = health
         self._health_service = health_service.HealthServicer()
@@ -73,7 +76,8 @@ class CommandServer:
         Raises:
             ConfigError: the address cannot be had, or the TLS files cannot be read.
         """
-        server = grpc.aio.server(options=OPTIONS)
+        most = self._settings.max_in_flight + LASTING_CALLS
+        server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=most)
         calls = self._calls
         pb_grpc.add_CommandServiceServicer_to_server(CommandService(calls), server)  # type: ignore[no-untyped-call] # generated code
         pb_grpc.add_EventServiceServicer_to_server(EventService(calls), server)  # type: ignore[no-untyped-call]

@@ -17,6 +17,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from aggregate import errors
 
 DOMAIN = "aggregate"
+MAX_REASON = 128
 MAX_MESSAGE = 512
 MAX_DETAIL = 2048
 MAX_VIOLATIONS = 8
@@ -31,7 +32,7 @@ def to_status(error: BaseException, command_id: str = "") -> status_pb2.Status:
     metadata["code"] = error.code
     if command_id:
         metadata["command_id"] = command_id
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)]
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=_cut(error.reason, MAX_REASON), domain=DOMAIN, metadata=metadata)]
     violations = _violations(error)
     if violations:
         bad = error_details_pb2.BadRequest()

@@ -113,7 +113,7 @@ def test_a_newer_node_s_words_still_make_an_error() -> None:
 
 @given(st.text(max_size=5000), st.text(max_size=5000), st.dictionaries(st.text(max_size=50), st.text(max_size=5000), max_size=3))
 def test_whatever_a_program_says_fits_into_trailing_metadata(code: str, message: str, details: dict[str, str]) -> None:
-    error = errors.Rejected(code[:64], message * 5, json.dumps(details, ensure_ascii=False).encode("utf-8", "replace"), 1)
+    error = errors.Rejected(code, message * 5, json.dumps(details, ensure_ascii=False).encode("utf-8", "replace"), 1)
     status = to_status(error, COMMAND_ID)
     percent_encoded = len(status.message.encode()) * 3
     assert len(status.SerializeToString()) * 4 / 3 + percent_encoded < 8192

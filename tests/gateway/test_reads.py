@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from aggregate.errors import NotFound, Unavailable, ValidationError
+from aggregate.config import Settings
+from aggregate.errors import NotFound, Overloaded, Unavailable, ValidationError
 from aggregate.types import AggregateId, AggregateState, AggregateType, Document, Event, TenantId, Version
 from aggregate.types.stored_events import StoredEvents
 
@@ -77,3 +78,26 @@ async def test_a_subscription_with_a_bad_name_is_refused(gateway: Gateway) -> No
         for wrong in ({"aggregate_types": ["no type!"]}, {"aggregate_ids": ["42"]}, {"aggregate_types": ["T"] * 300}):
             with pytest.raises(ValidationError):
                 await anext(client.subscribe(**wrong))
+
+
+class TestWithAQuota:
+    @pytest.fixture
+    def settings(self) -> Settings:
+        return Settings(grpc_address="127.0.0.1:0", quota_subscriptions=1)
+
+    async def test_a_tenant_has_so_many_subscriptions_and_no_more(self, gateway: Gateway, handler: FakeHandler) -> None:
+        handler.groups = [StoredEvents(tuple(events(1)), "0:1")]
+        async with gateway.client(tenant_id="a") as mine, gateway.client(tenant_id="b") as other:
+            first = mine.subscribe()
+            await anext(first)
+            with pytest.raises(Overloaded) as caught:
+                await anext(mine.subscribe())
+            assert caught.value.reason == "quota_subscriptions"
+            await anext(other.subscribe())
+            await first.aclose()
+            while True:  # until the server has noticed that the first one ended
+                try:
+                    await anext(mine.subscribe())
+                    break
+                except Overloaded:
+                    await asyncio.sleep(0.01)
