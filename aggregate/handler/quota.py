@@ -33,7 +33,7 @@ class Quota:
 
     def check(self, tenant: str) -> None:
         """Raises Overloaded, with the time to wait, while the tenant's allowance is used up."""
-        if self._rate and (left := self._left(tenant)) <= 0:
+        if self._rate and (left := self._left(tenant)) < 1:
             wait = (1 - left) / self._rate
             raise Overloaded(
                 f"tenant {tenant!r} has used its {self._rate} {self._what} a second", reason=f"quota_{self._what}", retry_after=wait

@@ -48,7 +48,8 @@ def test_without_a_limit_nothing_is_refused() -> None:
 
 
 async def test_a_node_refuses_a_tenant_over_its_quota_and_serves_the_others(world: World) -> None:
-    node = await world.node(quota_commands=3)
+    node = await world.node()
+    node._commands = Quota(3, "commands", lambda: 0.0)
     for _ in range(3):
         await node.submit(deposit())
     with pytest.raises(Overloaded) as caught:
@@ -57,8 +58,9 @@ async def test_a_node_refuses_a_tenant_over_its_quota_and_serves_the_others(worl
     assert (await node.submit(deposit(tenant_id="tenant-b"))).version == 1
 
 
-async def test_gas_counts_too_refused_commands_included(world: World) -> None:
-    node = await world.node(quota_gas=1)
+async def test_gas_counts_too(world: World) -> None:
+    node = await world.node()
+    node._gas = Quota(1, "gas", lambda: 0.0)
     await node.submit(deposit())
     with pytest.raises(Overloaded) as caught:
         await node.submit(deposit())
