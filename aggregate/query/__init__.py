@@ -1,0 +1,1 @@
+"""Projections and queries (to come)."""
