@@ -10,9 +10,16 @@ use crate::operators::Op2;
 use crate::text::Str;
 use crate::value::{MAX_KEY, Value};
 
+/// Deeper than any IR of the compiler, which allows a nesting of 64 in the source.
+const MAX_NESTING: usize = 200;
+
 /// What is left to do.
 pub enum Task<'a> {
     Expression(&'a Value),
+    /// An expression that is the left operand of the one around it: chains of those do not nest.
+    Left(&'a Value),
+    /// The expression or block that was begun last is done.
+    Done,
     Block(&'a Value),
     Statement(&'a Value),
     Emit(Op, Place),
@@ -39,6 +46,7 @@ pub struct Compiler<'a> {
     pub free: bool,
     /// A `return` of this function ends the run: it is `apply`.
     pub is_apply: bool,
+    level: usize,
     pub(crate) tasks: Vec<Task<'a>>,
     pub(crate) loops: Vec<(Label, Label)>,
 }
@@ -53,6 +61,7 @@ impl<'a> Compiler<'a> {
             consts,
             free: false,
             is_apply: false,
+            level: 0,
             tasks: Vec::new(),
             loops: Vec::new(),
         }
@@ -62,8 +71,14 @@ impl<'a> Compiler<'a> {
         self.tasks.push(first);
         while let Some(task) = self.tasks.pop() {
             match task {
-                Task::Expression(node) => self.expression(node)?,
+                Task::Expression(node) => {
+                    self.nest()?;
+                    self.expression(node)?;
+                }
+                Task::Left(node) => self.expression(node)?,
+                Task::Done => self.level -= 1,
                 Task::Block(node) => {
+                    self.nest()?;
                     let statements = sequence(node)?;
                     if statements.is_empty() {
                         return bad("an empty block");
@@ -79,6 +94,13 @@ impl<'a> Compiler<'a> {
             }
         }
         Ok(())
+    }
+
+    /// One level deeper, until the tasks that follow are done.
+    fn nest(&mut self) -> Checked<()> {
+        self.level += 1;
+        self.tasks.push(Task::Done);
+        if self.level > MAX_NESTING { bad("nested too deep") } else { Ok(()) }
     }
 
     /// Do these in this order, before all else.
@@ -115,22 +137,22 @@ impl<'a> Compiler<'a> {
             }
             ("field", [target, field]) => {
                 let site = self.site(field)?;
-                self.then([Task::Expression(target), Task::Join(Op::Field(site), at)]);
+                self.then([Task::Left(target), Task::Join(Op::Field(site), at)]);
             }
             ("index", [target, key]) => {
-                self.then([Task::Expression(target), Task::Expression(key), Task::Emit(Op::Index, at)]);
+                self.then([Task::Left(target), Task::Expression(key), Task::Emit(Op::Index, at)]);
             }
             ("slice", [target, start, stop]) => self.slice(target, start, stop, at),
             ("bin", [op, left, right]) => {
                 let op = named_operator(op)?;
-                self.then([Task::Expression(left), Task::Expression(right), Task::Join(Op::Binary(op), at)]);
+                self.then([Task::Left(left), Task::Expression(right), Task::Join(Op::Binary(op), at)]);
             }
             ("and" | "or", [left, right_unit, right]) => {
                 let (weight, unit_at) = unit(right_unit)?;
                 let end = self.assembler.label();
                 let jump = if tag == "and" { Op::And(end) } else { Op::Or(end) };
                 self.then([
-                    Task::Expression(left),
+                    Task::Left(left),
                     Task::Emit(jump, at),
                     Task::Emit(Op::Unit(weight), unit_at),
                     Task::Expression(right),
@@ -207,7 +229,7 @@ impl<'a> Compiler<'a> {
                     return bad(format!("no method {:.80} with these keywords", name(method)?));
                 };
                 self.call(Op::Method, index, arguments, keywords, names, at)?;
-                self.tasks.push(Task::Expression(receiver));
+                self.tasks.push(Task::Left(receiver));
             }
             _ => return bad(format!("unknown or malformed expression {tag:.80} at {}:{}", at.0, at.1)),
         }
@@ -242,7 +264,7 @@ impl<'a> Compiler<'a> {
         let op = Op::Slice { start: !start.is_null(), stop: !stop.is_null() };
         self.tasks.push(Task::Emit(op, at));
         self.tasks.extend([stop, start].into_iter().filter(|bound| !bound.is_null()).map(Task::Expression));
-        self.tasks.push(Task::Expression(target));
+        self.tasks.push(Task::Left(target));
     }
 
     /// The shape of a map literal whose keys are all written as strings, each once; None for another one.
