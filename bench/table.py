@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import compiling, documents, execute, filters, fold, keys
+from bench import compiling, documents, execute, filters, fold, handling, keys, memory, network
 from bench.registry import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -12,4 +12,7 @@ BENCHES: tuple[Bench, ...] = (
     *documents.BENCHES,
     *compiling.BENCHES,
     *keys.BENCHES,
+    *handling.BENCHES,
+    *network.BENCHES,
+    *memory.BENCHES,
 )

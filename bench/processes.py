@@ -1,0 +1,56 @@
+"""Servers in processes of their own, so that client and server do not share an interpreter: a node, and an echo beside it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aggregate.testing.process import TetheredProcess
+from bench.loop import event_loop
+
+START_SECONDS = 60.0
+
+
+@contextmanager
+def node() -> Iterator[Mapping[str, Any]]:
+    """`aggregate dev` on the bank, with its own nats-server; gives its ready line (`grpc`, `nats`, `engine`)."""
+    with tempfile.TemporaryDirectory(prefix="aggregate-bench-") as folder:
+        ports = ["--grpc-port", "0", "--admin-port", "0", "--nats-port", "0"]
+        with _ready([sys.executable, "-m", "aggregate", "dev", "--json", "--data", f"{folder}/data", *ports], Path(folder) / "out") as told:
+            yield told
+
+
+@contextmanager
+def echo() -> Iterator[Mapping[str, Any]]:
+    """`bench.echo`; gives its ready line (`grpc`)."""
+    with (
+        tempfile.TemporaryDirectory(prefix="aggregate-bench-") as folder,
+        _ready([sys.executable, "-m", "bench.echo"], Path(folder) / "out") as told,
+    ):
+        yield told
+
+
+@contextmanager
+def _ready(command: Sequence[str], output: Path) -> Iterator[Mapping[str, Any]]:
+    process = TetheredProcess.start(command, output)
+    try:
+        yield _wait_for_line(process, output)
+    finally:
+        with event_loop() as runner:
+            runner.run(process.stop(20.0))
+
+
+def _wait_for_line(process: TetheredProcess, output: Path) -> Mapping[str, Any]:
+    deadline = time.monotonic() + START_SECONDS
+    while process.exit_code is None and time.monotonic() < deadline:
+        for line in output.read_text().splitlines(keepends=True):
+            if line.startswith("{") and line.endswith("\n") and "grpc" in (told := json.loads(line)):
+                return dict(told)
+        time.sleep(0.01)
+    raise RuntimeError(f"the server did not come up:\n{output.read_text()[-2000:]}")
