@@ -12,7 +12,7 @@ from aggregate.stream.events import EventStream
 from aggregate.stream.headers import MESSAGE_ID
 from aggregate.stream.subjects import owner_subject, subject_of
 from aggregate.stream.subscription import Passed
-from aggregate.types import AggregateId, Event, TenantId, new_uuid7
+from aggregate.types import AggregateId, AggregateKey, Event, TenantId, new_uuid7
 from tests.stream.messages import new_commit, new_key, new_message, written
 
 
@@ -85,6 +85,7 @@ async def test_reading_goes_from_after_to_upto(log: EventStream) -> None:
         sequences.append((await log.append(key, *written(new_message(key, new_commit(version))), expected=sequences[-1])).sequence)
         last = await log.last(other)
         await log.append(other, *written(new_message(other, new_commit(version))), expected=0 if last is None else last.sequence)
+    await _caught_up(log, key, sequences[5])
     for leader in (False, True):
         found = await log.read(key, after=sequences[1], upto=sequences[4], leader=leader)
         assert [message.sequence for message in found] == sequences[2:5]
@@ -102,18 +103,31 @@ async def test_reading_since_a_time(log: EventStream) -> None:
     milliseconds = stored.time // 10**6
     while (second_time := await _append_and_time(log, key)) // 10**6 <= milliseconds + 1:
         pass
+    last = await log.last(key)
+    assert last is not None
+    await _caught_up(log, key, last.sequence)
     assert [message.sequence for message in await log.read_since(key, milliseconds=milliseconds, upto=first.sequence)] == [first.sequence]
     assert first.sequence not in {message.sequence for message in await log.read_since(key, milliseconds=second_time // 10**6, upto=2**62)}
     assert await log.read_since(key, milliseconds=0, upto=2**62) == await log.read(key, after=0, upto=2**62)
     assert await log.read_since(key, milliseconds=4_000_000_000_000, upto=2**62) == []
 
 
-async def _append_and_time(log: EventStream, key: object) -> int:
-    last = await log.last(key)  # type: ignore[arg-type]
+async def _caught_up(log: EventStream, key: AggregateKey, sequence: int) -> None:
+    """Wait until whoever answers direct gets knows the message (a replica may lag)."""
+    async with asyncio.timeout(20):
+        while True:
+            messages = await log.read(key, after=0, upto=sequence)
+            if messages and messages[-1].sequence == sequence:
+                return
+            await asyncio.sleep(0.01)
+
+
+async def _append_and_time(log: EventStream, key: AggregateKey) -> int:
+    last = await log.last(key)
     assert last is not None
     version = decode_message(last).last_version + 1
-    await log.append(key, *written(new_message(key, new_commit(version))), expected=last.sequence)  # type: ignore[arg-type]
-    now = await log.last(key)  # type: ignore[arg-type]
+    await log.append(key, *written(new_message(key, new_commit(version))), expected=last.sequence)
+    now = await log.last(key)
     assert now is not None
     return now.time
 

@@ -13,6 +13,7 @@ from aggregate.stream import StreamClient
 from aggregate.stream.codec import decode_message
 from aggregate.stream.subjects import subject_of
 from aggregate.testing.nats_cluster import NatsCluster
+from aggregate.types import AggregateKey
 from tests.stream.messages import new_commit, new_key, new_message, written
 from tests.stream.test_contract import (  # noqa: F401 (run again, on this file's `log`)
     test_a_confirmation_says_whether_a_sequence_is_the_last,
@@ -100,17 +101,17 @@ async def test_the_death_of_the_leader_loses_nothing_and_is_got_over(cluster: Na
         await client.close()
 
 
-async def _append_until_it_stands(client: StreamClient, key: object, version: int, expected: int) -> int:
+async def _append_until_it_stands(client: StreamClient, key: AggregateKey, version: int, expected: int) -> int:
     """As the handler does it: same bytes, same id, same condition, until one or the other is certain."""
-    body, headers = written(new_message(key, new_commit(version)))  # type: ignore[arg-type]
+    body, headers = written(new_message(key, new_commit(version)))
     async with asyncio.timeout(60):
         while True:
             try:
-                return (await client.append(key, body, headers, expected=expected, timeout=1)).sequence  # type: ignore[arg-type]
+                return (await client.append(key, body, headers, expected=expected, timeout=1)).sequence
             except (OutcomeUnknown, Unavailable, StreamConflict):
                 await asyncio.sleep(0.1)
             try:
-                last = await client.last(key)  # type: ignore[arg-type]
+                last = await client.last(key)
             except Unavailable:
                 continue
             if last is not None and last.headers["Nats-Msg-Id"] == headers["Nats-Msg-Id"]:
