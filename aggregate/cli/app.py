@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from aggregate._version import __version__
-from aggregate.cli import config, demo, dev, doctor, events, serve, state, submit
+from aggregate.cli import config, demo, dev, doctor, events, program, serve, state, submit
 from aggregate.cli.exits import EXIT_CODES
 
 app = typer.Typer(
@@ -42,7 +40,6 @@ app.command("demo")(demo.demo)
 app.command("submit")(submit.submit)
 app.command("events")(events.events)
 app.command("state")(state.state)
-if find_spec("aggregate.cli.program") is not None:
-    app.add_typer(import_module("aggregate.cli.program").app, name="program")
+app.add_typer(program.app, name="program")
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")

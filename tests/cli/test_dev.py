@@ -54,6 +54,21 @@ async def test_a_signal_stops_everything_and_is_no_error(tmp_path: Path, how: si
     assert not any(map(listens, addresses))
 
 
+async def test_following_goes_on_until_ctrl_c(tmp_path: Path) -> None:
+    account = AggregateId.new_v7()
+    async with running("dev", *ANY_PORTS, "--json", cwd=tmp_path) as dev, AggregateClient(dev.ready["grpc"]) as client:
+        await client.submit("Account", account, {"type": "open_account", "initial_balance": 10})
+        await client.submit("Account", AggregateId.new_v7(), {"type": "open_account", "initial_balance": 1})
+        following = ("events", "Account", account, "--node", dev.ready["grpc"], "--follow", "--json")
+        async with running(*following, cwd=tmp_path) as follower:
+            assert follower.ready["version"] == 1
+            await client.submit("Account", account, {"type": "deposit", "amount": 5})
+            assert follower.process.stdout is not None
+            assert json.loads(await follower.process.stdout.readline())["payload"] == {"amount": 5, "type": "deposited"}
+            assert await follower.stop(signal.SIGINT) == (0, "", "")
+        assert (await dev.stop())[0] == 0
+
+
 async def test_data_survives_a_restart_and_the_loss_of_the_snapshots(tmp_path: Path) -> None:
     account = AggregateId.new_v7()
     hashes = []
