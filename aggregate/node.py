@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import NoReturn
@@ -26,7 +25,6 @@ from aggregate.observability.tracing import CommandSpans
 from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
-from aggregate.stream.identity import Identity
 
 log = structlog.get_logger("aggregate.node")
 
@@ -115,11 +113,22 @@ class Node:
             ConfigError: the log is not what the settings demand of it, so this node must not serve.
         """
         assert self._bringing_up is not None, "start comes first"
+        told: tuple[str, ...] | None = None
         while True:
             if self._bringing_up.done():
                 self._bringing_up.result()
+                told = self._tell_change(told)
             await self._gateway.set_serving(self.health().ready)
             await asyncio.sleep(LOOK)
+
+    def _tell_change(self, told: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Log that the node got ready or stopped being it; the reasons that were told last."""
+        reasons = self.health().reasons
+        if told and not reasons:
+            log.warning("ready again")
+        elif reasons and not told:
+            log.warning("not ready", reasons=reasons)
+        return reasons
 
     async def wait_until_ready(self) -> bool:
         """Wait until commands are taken; returns True. Raises as `run`."""
@@ -164,7 +173,7 @@ class Node:
     async def _bring_up(self, storage: StorageClient) -> None:
         """Connect, tell the log our programs, build the handler; what fails is tried again until it works."""
         # A folder that has seen a log must not be given a new, empty one: that log is away, or lost.
-        self._stream = stream = await open_stream(self._settings, create=not storage.stream_seen(), monitors=self._monitors)
+        self._stream = stream = await StreamClient.of_settings(self._settings, create=not storage.stream_seen(), monitors=self._monitors)
         pause = FIRST_PAUSE
         while True:
             self._tell_reasons(stream)
@@ -218,47 +227,6 @@ class Node:
         metrics.watch("aggregate_storage_connected", "Whether the snapshot store works.", lambda: float(self.health().storage_connected))
         metrics.info("aggregate_build_info", "The build and the engine in use.", {"version": __version__, "engine": self.engine_name})
         return metrics
-
-
-async def open_stream(settings: Settings, *, create: bool, monitors: Sequence[str] = ()) -> StreamClient:
-    """The way to the log that the settings describe; connected, or trying.
-
-    Raises:
-        ConfigError: credentials or certificates are unusable; DURABILITY is strict and the store is weak.
-    """
-    identity = Identity(
-        user=settings.nats_user,
-        password=settings.nats_password.get_secret_value(),
-        token=settings.nats_token.get_secret_value(),
-        credentials=settings.nats_credentials,
-        nkey_seed=settings.nats_nkey_seed.get_secret_value(),
-    )
-    return await StreamClient.connect(
-        settings.nats_servers,
-        replicas=settings.stream_replicas,
-        node_id=settings.node_name,
-        breaker_threshold=settings.breaker_threshold,
-        breaker_reset=settings.breaker_reset,
-        durability=settings.durability,
-        create=create,
-        claims_owners=settings.aggregate_id_scope == "global",
-        monitors=monitors,
-        identity=identity,
-        tls=_tls(settings),
-    )
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    """How to speak TLS to NATS, where the settings say anything of it."""
-    if settings.nats_tls_ca is None and settings.nats_tls_cert is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.nats_tls_ca)
-        if settings.nats_tls_cert is not None:
-            context.load_cert_chain(settings.nats_tls_cert, settings.nats_tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError([Mistake("nats_tls_cert" if settings.nats_tls_cert is not None else "nats_tls_ca", str(error))]) from error
-    return context
 
 
 async def register(programs: ProgramSet, stream: StreamClient) -> ProgramSet:

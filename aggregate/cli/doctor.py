@@ -21,8 +21,8 @@ from aggregate.cli.options import AsJson, ConfigPath
 from aggregate.config import Settings
 from aggregate.config.fields import HostPort
 from aggregate.errors import AggregateError, ConfigError
-from aggregate.node import open_stream
 from aggregate.runtime import RuntimeExecutor
+from aggregate.stream import StreamClient
 from aggregate.stream.subjects import STREAM_NAME
 from aggregate.testing.nats import find_binary
 
@@ -114,7 +114,7 @@ def _programs(settings: Settings) -> list[Finding]:
 async def _log(settings: Settings) -> Finding:
     """A node makes the stream where there is none; looking does not."""
     try:
-        stream = await open_stream(settings, create=False)
+        stream = await StreamClient.of_settings(settings, create=False)
     except AggregateError as error:
         return Finding("log", "failed", str(error))
     try:

@@ -71,5 +71,6 @@ def _tls_from(settings: Settings) -> ssl.SSLContext | None:
         if settings.nats_tls_cert is not None:
             context.load_cert_chain(settings.nats_tls_cert, settings.nats_tls_key)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError([Mistake("nats_tls", f"the certificates are unusable: {error}")]) from error
+        place = "nats_tls_ca" if settings.nats_tls_cert is None else "nats_tls_cert"
+        raise ConfigError([Mistake(place, f"the certificates are unusable: {error}")]) from error
     return context
