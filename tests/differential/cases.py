@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aggregate.engine import Engine, FoldExpectation
+from aggregate.errors import DocumentError
 
 from . import documents, programs
 from .choices import Choices
@@ -51,25 +52,29 @@ class Case:
         return cls(**json.loads(text))
 
 
-def case(c: Choices) -> Case:
-    """A case from choices."""
+def case(c: Choices, inputs: Choices | None = None) -> Case:
+    """A case: its source is made from the choices `c`, its call and documents from `inputs` (None: from what is left of `c`)."""
     kind = c.pick(("program",) * 6 + ("filter", "expression", "expression"))
+    source = {"program": programs.program, "filter": programs.filter_source, "expression": programs.expression_source}[kind](c)
+    return _called(kind, source, inputs or c)
+
+
+def _called(kind: str, source: str, c: Choices) -> Case:
     gas = _gas(c)
     if kind != "program":
-        source = programs.filter_source(c) if kind == "filter" else programs.expression_source(c)
         if kind == "filter" and c.chance(2):
-            rows = [documents.text(documents.state(c)).decode() for _ in range(1 + c.below(4))]
+            rows = [documents.text(c, documents.state(c)) for _ in range(1 + c.below(4))]
             return Case(kind, source, "matches", "null", rows=rows, gas=gas, apply_gas=_gas(c))
-        return Case(kind, source, "evaluate", documents.text(documents.state(c)).decode(), gas=gas)
-    source, call = programs.program(c), c.pick(CALLS)
-    state = documents.text(documents.state(c)).decode()
+        return Case(kind, source, "evaluate", documents.text(c, documents.state(c)), gas=gas)
+    call = c.pick(CALLS)
+    state = documents.text(c, documents.state(c))
     extra = None if c.chance(12) else json.dumps(CTX)
     if call in ("fold", "fold_commits"):
-        rows = [documents.text(documents.typed(c)).decode() for _ in range(c.below(6))]
+        rows = [documents.text(c, documents.typed(c)) for _ in range(c.below(6))]
         if call == "fold_commits":
             rows = _messages(c, rows)
         return Case(kind, source, call, state, extra=extra, rows=rows, gas=gas)
-    return Case(kind, source, call, state, documents.text(documents.typed(c)).decode(), extra, gas=gas, apply_gas=_gas(c))
+    return Case(kind, source, call, state, documents.text(c, documents.typed(c)), extra, gas=gas, apply_gas=_gas(c))
 
 
 def _gas(c: Choices) -> int:
@@ -96,6 +101,13 @@ def _messages(c: Choices, events: list[str]) -> list[str]:
 
 def outcome(engine: Engine, ir: bytes, case: Case) -> dict[str, Any]:
     """Everything that a caller can see of the call. A bad state document is an outcome too."""
+    try:
+        return _outcome(engine, ir, case)
+    except DocumentError as error:
+        return {"gas": 0, "error": error.record}
+
+
+def _outcome(engine: Engine, ir: bytes, case: Case) -> dict[str, Any]:
     program = engine.load(ir)
     raw, extra = case.state.encode(), None if case.extra is None else case.extra.encode()
     rows = [row.encode() for row in case.rows]

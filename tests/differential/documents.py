@@ -11,8 +11,12 @@ NUMBERS = (
     *("0", "1", "2", "3", "7", "-1", "-3", "10", "2.5", "0.1", "-0.5", "0.25", "100"),
     *("9223372036854775807", "9223372036854775808", "1e33", "1e-34"),
 )
-STRINGS = ("", "a", "b", "ab", "open", "x y  z", "A-b-C", "\u00e9\U0001f600\u00e9", "a" * 40, '"\\\n', "12.50", "-7")
+STRINGS = ("", "a", "b", "ab", "open", "x y  z", "A-b-C", "\u00e9\U0001f600\u00e9", "a" * 16, "b" * 39, "cd" * 64, '"\\\n', "12.50", "-7")
 KEYS = ("a", "b", "c", "k", "\u00e9", "")
+DAMAGE = (
+    *("", ",", "}", "]", "{", "[", '"', "\\", "\\u00e9", "\\ud800", "\\ud83d\\ude00"),
+    *("1e99", "-", ".", "0", "\t", "\x01", "e5", "null", '"a":1,'),
+)
 TYPES = ("opened", "added", "removed", "closed")
 
 
@@ -70,8 +74,13 @@ def state(c: Choices) -> Any:
     return c.pick((None, value(c, 3))) if c.chance(6) else fields(c)
 
 
-def text(made: Any) -> bytes:
-    return _text(made).encode()
+def text(c: Choices, made: Any) -> str:
+    """The JSON text, seldom damaged."""
+    whole = _text(made)
+    if not c.chance(30):
+        return whole
+    at = c.below(256) % (len(whole) + 1)
+    return whole[:at] + c.pick(DAMAGE) + whole[at + c.below(3) :]
 
 
 def _text(made: Any) -> str:

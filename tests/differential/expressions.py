@@ -74,11 +74,15 @@ class Expressions:
         if kind == "num":
             return f"({c.pick(LITERALS)})"
         if kind == "str":
+            if c.chance(40):
+                return c.pick(('"x" * 150000', '"\u00e9" * 99999', '"ab,".upper() * 60000'))
             return json.dumps(c.pick(STRINGS), ensure_ascii=c.chance(2))
         if kind == "bool":
             return c.pick(("True", "False", "None"))
         if kind == "list":
-            return c.pick(("[]", "[1, 2, 3]", '["a", "b"]', "[2.5, 1]", "[[1], [2]]", "[{}]"))
+            return c.pick(("[]", "[1, 2, 3]", '["a", "b"]', "[2.5, 1]", "[[1], [2]]", "[{}]", "list(range(40))"))
+        if c.chance(12):
+            return c.pick(("{str(i): i for i in range(20)}", '{"k" * i: [i] for i in range(10)}'))
         return c.pick(("{}", '{"a": 1}', '{"b": 2, "a": {"b": 1}}', '{"k": "a", "\u00e9": [1]}'))
 
     def key(self, depth: int) -> str:

@@ -88,6 +88,8 @@ class _Writer:
         kinds = ["assign"] * 4 + ["augment", "mutate", "mutate", "unpack", "expression", "return"]
         if level < 4:
             kinds += ["if", "if", "for", "for"]
+        if self.c.chance(10):
+            kinds = ["nest"]
         if self._loops:
             kinds += ["leave"]
         if self._name == "decide":
@@ -199,6 +201,15 @@ class _Writer:
     def _leave(self, level: int) -> None:
         self._line(level, f"if {self._e.of('bool', 1)}:")
         self._line(level + 1, self.c.pick(("break", "continue", "pass")))
+
+    def _nest(self, level: int) -> None:
+        name = self._e.leaf("list")
+        if name not in self._e.names["list"]:
+            name = self._e.name()
+            self._line(level, f"{name} = {self._e.any(0)}")
+            self._e.names["any"].append(name)
+        self._line(level, f"for {self._e.name()} in range({self.c.pick(('62', '63', '64', '65', '3'))}):")
+        self._line(level + 1, f"{name} = {self.c.pick((f'[{name}]', f'{{{chr(34)}a{chr(34)}: {name}}}', f'[1, {name}]'))}")
 
     def _reject(self, level: int) -> None:
         if self.c.chance(3):

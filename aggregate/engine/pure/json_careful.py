@@ -13,8 +13,8 @@ from aggregate.engine.pure.failure import Failure
 from aggregate.engine.pure.value import MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Value, shown
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
-_NUMBER_CUT: Final = re.compile(r"\.(?![0-9])|[eE](?![+-]?[0-9])")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.(?P<missing>(?![0-9]))?[0-9]*)?(?:[eE][+-]?(?P<absent>(?![0-9]))?[0-9]*)?")
+"""A number, taken greedily; the named groups match where a digit must come and does not."""
 _PLAIN: Final = re.compile(r'[^"\\\x00-\x1f]*')
 _ESCAPE: Final = re.compile(r'\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})')
 _LOW: Final = re.compile(r"\\u[dD][c-fC-F][0-9a-fA-F]{2}")
@@ -184,7 +184,7 @@ class CarefulReader:
 
     def _number(self) -> str:
         match = _NUMBER.match(self._text, self._at)
-        if match is None or _NUMBER_CUT.match(self._text, match.end()):
+        if match is None or match["missing"] is not None or match["absent"] is not None:
             self._fail("bad_input.number", self._at)
         self._at = match.end()
         return match[0]
