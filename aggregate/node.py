@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
 from typing import NoReturn
 
 import structlog
@@ -31,7 +31,7 @@ log = structlog.get_logger("aggregate.node")
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
 LOOK = 0.5
-"""Seconds between two looks at whether the node is ready, for those who watch the gRPC health service."""
+"""Seconds between two looks at whether the node is ready; a connection that comes or goes is looked at once."""
 
 
 class Node:
@@ -56,7 +56,8 @@ class Node:
         self._handler: AggregateHandler | None = None
         self._waiting_for = "starting"
         self._draining = False
-        self._parts = AsyncExitStack()
+        self._changed = asyncio.Event()
+        self._parts = contextlib.AsyncExitStack()
         self._metrics = self._build_metrics()
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
         self.admin = AdminServer(settings, self.health, self._metrics.export)
@@ -119,7 +120,9 @@ class Node:
                 self._bringing_up.result()
                 told = self._tell_change(told)
             await self._gateway.set_serving(self.health().ready)
-            await asyncio.sleep(LOOK)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK)
+            self._changed.clear()
 
     def _tell_change(self, told: tuple[str, ...] | None) -> tuple[str, ...]:
         """Log that the node got ready or stopped being it; the reasons that were told last."""
@@ -174,6 +177,7 @@ class Node:
         """Connect, tell the log our programs, build the handler; what fails is tried again until it works."""
         # A folder that has seen a log must not be given a new, empty one: that log is away, or lost.
         self._stream = stream = await StreamClient.of_settings(self._settings, create=not storage.stream_seen(), monitors=self._monitors)
+        stream.listen(lambda _: self._changed.set())
         pause = FIRST_PAUSE
         while True:
             self._tell_reasons(stream)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import traceback
 from collections.abc import Coroutine
 from enum import IntEnum
 from typing import Any
@@ -80,10 +81,15 @@ def run(work: Coroutine[Any, Any, None], *, as_json: bool = False) -> None:
         raise typer.Exit(code_of(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.DONE) from None
+    except typer.Exit:
+        raise
     except BrokenPipeError:
         # Whoever read us has gone (`| head`); Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(ExitCode.DONE) from None
+    except Exception:  # noqa: BLE001 - a defect of ours: whoever reports it needs all of it
+        traceback.print_exc()
+        raise typer.Exit(ExitCode.INTERNAL) from None
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:

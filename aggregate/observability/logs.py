@@ -72,5 +72,6 @@ def configure_logging(settings: Settings, sink: LineSink | None = None) -> LineS
     )
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
-    root.setLevel(max(level, logging.WARNING))
+    root.setLevel(max(level, logging.WARNING))  # libraries are heard when something is wrong
+    logging.getLogger("aggregate").setLevel(level)
     return sink

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 
+from aggregate.cli.exits import run
 from aggregate.errors import Overloaded, Rejected, StorageError, TenantAccessDenied, VersionConflict
 from aggregate.types import AggregateId, AggregateState, AggregateType, Command, Document, Event, TenantId, Version, new_uuid7
 from tests.gateway.conftest import FakeHandler, Gateway
@@ -138,3 +140,13 @@ async def test_a_state_keeps_all_digits(cli: Cli, gateway: Gateway, handler: Fak
 async def test_the_node_s_address_comes_from_the_setting(cli: Cli, gateway: Gateway) -> None:
     ended = await cli("submit", "Account", TARGET, DEPOSIT, env={"AGGREGATE_GRPC_ADDRESS": gateway.server.address})
     assert ended.code == 0
+
+
+def test_a_defect_shows_its_traceback_and_is_exit_code_5(capsys: pytest.CaptureFixture[str]) -> None:
+    async def broken() -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(typer.Exit) as caught:
+        run(broken())
+    assert caught.value.exit_code == 5
+    assert "KeyError: 'a bug'" in capsys.readouterr().err

@@ -66,6 +66,7 @@ async def test_a_node_without_nats_stays_up_says_why_and_gets_ready(tmp_path: Pa
     assert events[-1] == "stopped"
     assert "ready" in events
     assert "command accepted" in events
+    assert events.index("ready again") > events.index("not ready", events.index("ready"))
 
 
 async def test_wrong_settings_are_told_all_at_once(tmp_path: Path) -> None:
