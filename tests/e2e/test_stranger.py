@@ -81,6 +81,11 @@ async def test_a_client_built_from_the_proto_alone_and_the_log_it_leaves(tmp_pat
 
 def check_log(told: dict[str, Any], messages: list[dict[str, Any]]) -> None:
     """Subject, headers and body, each exactly as ARCHITECTURE.md (Formats) says."""
+    [owner] = [message for message in messages if message["subject"] == f"owner.{told['account']}"]
+    assert owner["body"] == b'{"tenant_id":"acme","v":1}'
+    assert owner["headers"]["Nats-Expected-Last-Subject-Sequence"] == "0"
+    messages = [message for message in messages if message is not owner]
+    assert owner["sequence"] == messages[0]["sequence"] - 1
     assert len(messages) == 5
     assert {message["subject"] for message in messages} == {f"tenant.acme.aggregate.Account.{told['account']}"}
     expected = 0
