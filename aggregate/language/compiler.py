@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import re
 from typing import Final
 
 from aggregate.language.ir import Document, encode
@@ -13,6 +15,9 @@ from aggregate.language.tree import Expression, Program
 from aggregate.language.vocabulary import MAX_SOURCE
 
 KINDS: Final = ("program", "filter", "expression")
+_FUNCTION: Final = re.compile(r"^def ", re.MULTILINE)
+_SYNTAX_MISTAKES: Final = 20
+"""After so many of them a source is not read on."""
 
 
 def digest(source: str, kind: str = "program") -> str:
@@ -48,11 +53,38 @@ def read(source: str, kind: str, mistakes: Mistakes) -> Program | Expression | N
     if size > MAX_SOURCE:
         mistakes.add("too_big.source", (1, 1), limit=MAX_SOURCE, size=size)
         return None
+    text = source.replace("\r\n", "\n")
     try:
-        return parse(source.replace("\r\n", "\n"), kind)
+        return parse(text, kind)
     except ParseError as error:
-        mistakes.add(error.mistake.key, error.mistake.at, error.function, **error.mistake.parameters)
-        return None
+        line = _note(error, mistakes)
+    if kind == "program":
+        _read_on(text, line, mistakes)
+    return None
+
+
+def _read_on(text: str, line: int, mistakes: Mistakes) -> None:
+    """The syntax mistakes of the functions below the one in `line`. Each piece of text is read once, so this costs no more than a parse."""
+    starts = [match.start() for match in _FUNCTION.finditer(text)]
+    lines = [text.count("\n", 0, start) + 1 for start in starts[:1]]
+    for before, start in itertools.pairwise(starts):
+        lines.append(lines[-1] + text.count("\n", before, start))
+    while len(mistakes) < _SYNTAX_MISTAKES:
+        below = next((index for index, at in enumerate(lines) if at > line), None)
+        if below is None:
+            return
+        try:
+            parse("\n" * (lines[below] - 1) + text[starts[below] :], "program")
+        except ParseError as error:
+            line = max(_note(error, mistakes), lines[below])
+        else:
+            return
+
+
+def _note(error: ParseError, mistakes: Mistakes) -> int:
+    """Note a syntax mistake; gives its line."""
+    mistakes.add(error.mistake.key, error.mistake.at, error.function, **error.mistake.parameters)
+    return error.mistake.at[0]
 
 
 def resolve(tree: Program | Expression, source: str, kind: str, mistakes: Mistakes) -> Document | None:

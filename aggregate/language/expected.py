@@ -57,6 +57,13 @@ _OPERATOR_HINTS: Final = {
     ":=": "; assign on a line of its own",
     "<>": "; write `!=`",
 }
+_CONSTRUCT_HINTS: Final = {
+    "while": "; write `for i in range(n)`",
+    "try": "; ask first, with `in`, `get` or `has`",
+    "lambda": "; write a `def` above",
+    "class": "; write a map",
+    **dict.fromkeys(("import", "from", "load"), "; a program is one source"),
+}
 _ASSIGNED: Final = re.compile(r"[ \t]*(?:=(?!=)|\+=|-=|\*=|\|=)")
 
 
@@ -71,7 +78,7 @@ def unexpected_token(error: UnexpectedToken, text: str, layout: Layout) -> Synta
     if token.type == "BAD_NUMBER":
         return SyntaxMistake("syntax.number", at, found=_cut(token))
     if token.type == "OTHER_STRING" and "NUMBER" in accepted:
-        return SyntaxMistake("unsupported.string", at, what="f-strings" if "f" in token.lower() else "bytes")
+        return SyntaxMistake("unsupported.fstring" if "f" in token.lower() else "unsupported.bytes", at)
     if token.type == "BAD_OPERATOR":
         return SyntaxMistake("syntax.operator", at, found=token, hint=_OPERATOR_HINTS.get(str(token), ""))
     if token.type in {"_DEDENT", "$END"} and layout.brackets:
@@ -82,7 +89,14 @@ def unexpected_token(error: UnexpectedToken, text: str, layout: Layout) -> Synta
     special = _special(token, accepted, layout)
     if special:
         return SyntaxMistake(special, at, found=_found(token))
-    return SyntaxMistake("syntax.unexpected", at, found=_found(token), expected=_expected(accepted, layout))
+    return SyntaxMistake("syntax.unexpected", at, found=_found(token), expected=_expected(accepted, layout), open=_still_open(at, layout))
+
+
+def _still_open(at: At, layout: Layout) -> str:
+    """A bracket of a line above that is open: as a rule what is really missing."""
+    if not layout.brackets or position(layout.brackets[-1])[0] == at[0]:
+        return ""
+    return f"; the `{layout.brackets[-1]}` in line {position(layout.brackets[-1])[0]} is still open"
 
 
 def unexpected_character(error: UnexpectedCharacters, text: str) -> SyntaxMistake:
@@ -106,7 +120,7 @@ def _reserved(token: Token, accepted: frozenset[str], text: str, layout: Layout)
     if "NAME" in accepted and not construct:
         return SyntaxMistake("syntax.reserved_name", at, word=word)
     if construct and word in ABSENT and (statement or word != "from"):
-        return SyntaxMistake("unsupported.construct", at, what={"from": "import"}.get(word, word))
+        return SyntaxMistake("unsupported.construct", at, what={"from": "import"}.get(word, word), hint=_CONSTRUCT_HINTS.get(word, ""))
     return SyntaxMistake("syntax.reserved", at, word=word) if token.type == "RESERVED" else None
 
 
