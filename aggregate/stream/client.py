@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar, Unpack
 
@@ -21,7 +21,7 @@ from aggregate.stream.kv import KeyValue, asked
 from aggregate.stream.link import Link
 from aggregate.stream.options import StreamOptions, options_from
 from aggregate.stream.owners import decode_owner
-from aggregate.stream.programs import BUCKET, ProgramRegistry
+from aggregate.stream.programs import BUCKET, ProgramRegistry, Source
 from aggregate.stream.setup import StreamFacts, ensure_stream
 from aggregate.stream.subjects import STREAM_NAME, confirm_subject, filter_subject, key_of, owner_subject, subject_of
 from aggregate.stream.subscribe import JetStreamSubscription
@@ -235,13 +235,13 @@ class StreamClient(EventStream):
         subject = subject_of(key)
         return await self._message(last_by_subj=subject)
 
-    async def read(self, key: AggregateKey, *, after: int, upto: int, leader: bool = False) -> list[StoredMessage]:
+    async def read(self, key: AggregateKey, *, after: int, upto: int, leader: bool = False, most: int | None = None) -> list[StoredMessage]:
         subject = subject_of(key)
         if leader:
-            return await self._read_from_leader(subject, after, upto)
+            return await self._read_from_leader(subject, after, upto, most)
         found: list[StoredMessage] = []
         idle = 0
-        while after < upto and idle < READ_ATTEMPTS:
+        while after < upto and idle < READ_ATTEMPTS and (most is None or len(found) < most):
             batch = await self._batch(subject, seq=after + 1)
             found += [message for message in batch.messages if message.sequence <= upto]
             if batch.messages:
@@ -273,6 +273,20 @@ class StreamClient(EventStream):
     async def list_subjects_for_tenant(self, tenant_id: TenantId) -> list[str]:
         """The subjects of all aggregates of a tenant, sorted. Raises Unavailable, StreamError."""
         return await self._subjects(filter_subject(TenantId(tenant_id)))
+
+    async def subject_pages(self, pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
+        seen = 0
+        while True:
+            answer = await self._info(subjects_filter=pattern, offset=seen)
+            page, total = answer["state"].get("subjects") or {}, int(answer.get("total", 0))
+            seen += len(page)
+            if page:
+                yield sorted(page), total
+            if not page or seen >= total:
+                return
+
+    async def program_source(self, digest: str) -> Source | None:
+        return await self._programs.source(digest)
 
     def subscribe(self, subjects: Sequence[str], *, after: int) -> JetStreamSubscription:
         return JetStreamSubscription(self._link, self.ask, self._node_id, subjects, after)
@@ -348,9 +362,9 @@ class StreamClient(EventStream):
             raise Unavailable("the log failed several times in a row and is given a rest", "breaker_open", self._breaker.retry_after or 0.1)
         return connection
 
-    async def _read_from_leader(self, subject: str, after: int, upto: int) -> list[StoredMessage]:
+    async def _read_from_leader(self, subject: str, after: int, upto: int, most: int | None) -> list[StoredMessage]:
         found: list[StoredMessage] = []
-        while after < upto:
+        while after < upto and (most is None or len(found) < most):
             message = await self._message(seq=after + 1, next_by_subj=subject)
             if message is None or message.sequence > upto:
                 break
@@ -368,10 +382,4 @@ class StreamClient(EventStream):
         return await self.ask(lambda connection: call(connection, f"STREAM.INFO.{STREAM_NAME}", which))
 
     async def _subjects(self, pattern: str) -> list[str]:
-        found: list[str] = []
-        while True:
-            answer = await self._info(subjects_filter=pattern, offset=len(found))
-            page = answer["state"].get("subjects") or {}
-            found += page
-            if not page or len(found) >= int(answer.get("total", 0)):
-                return sorted(found)
+        return sorted([subject async for page, _ in self.subject_pages(pattern) for subject in page])

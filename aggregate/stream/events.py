@@ -12,6 +12,7 @@ from aggregate.stream.codec import decode_message, encode_body, events_of
 from aggregate.stream.headers import commit_headers
 from aggregate.stream.interface import EventLog, StoredMessage
 from aggregate.stream.positions import position_of, sequence_of
+from aggregate.stream.programs import Source
 from aggregate.stream.subjects import filter_subject
 from aggregate.stream.subscription import Passed, Subscription
 from aggregate.types import (
@@ -43,6 +44,17 @@ class EventStream(EventLog):
     @abstractmethod
     async def types_of(self, tenant_id: TenantId, aggregate_id: AggregateId) -> list[AggregateType]:
         """The aggregate types under which a tenant has this id. Raises Unavailable, StreamError."""
+
+    @abstractmethod
+    def subject_pages(self, pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
+        """The subjects that a pattern names (see `filter_subject`), sorted, some at a time, with how many there are in all.
+
+        Raises Unavailable, StreamError.
+        """
+
+    @abstractmethod
+    async def program_source(self, digest: str) -> Source | None:
+        """The text of a program that decided once, None where it is not known. Raises Unavailable, StreamError."""
 
     @abstractmethod
     def subscribe(self, subjects: Sequence[str], *, after: int) -> Subscription:

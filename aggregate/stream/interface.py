@@ -81,12 +81,11 @@ class EventLog(Protocol):
     async def last(self, key: AggregateKey) -> StoredMessage | None:
         """The last message of the aggregate, from the stream's leader. Raises Unavailable, StreamError."""
 
-    async def read(self, key: AggregateKey, *, after: int, upto: int, leader: bool = False) -> list[StoredMessage]:
-        """The aggregate's messages with `after < sequence <= upto`, in order.
+    async def read(self, key: AggregateKey, *, after: int, upto: int, leader: bool = False, most: int | None = None) -> list[StoredMessage]:
+        """The aggregate's messages with `after < sequence <= upto`, in order; not many more than `most`, the first ones.
 
         Direct gets, which a lagging replica may answer with less; `leader=True` asks the leader for each (slow, certain). Raises
-        Unavailable,
-        StreamError.
+        Unavailable, StreamError.
         """
 
     async def read_since(self, key: AggregateKey, *, milliseconds: int, upto: int) -> list[StoredMessage]:

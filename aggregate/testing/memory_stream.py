@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +13,7 @@ from aggregate.stream.events import EventStream
 from aggregate.stream.headers import MESSAGE_ID, TIME_TO_LIVE
 from aggregate.stream.interface import Appended, StoredMessage
 from aggregate.stream.owners import decode_owner, encode_owner
+from aggregate.stream.programs import Source
 from aggregate.stream.subjects import confirm_subject, filter_subject, key_of, owner_subject, subject_matches, subject_of
 from aggregate.stream.subscription import Passed
 from aggregate.stream.wire import header_block
@@ -82,10 +83,12 @@ class MemoryStream(EventStream):
         self._ask()
         return self._last_on(subject_of(key))
 
-    async def read(self, key: AggregateKey, *, after: int, upto: int, leader: bool = False) -> list[StoredMessage]:
+    async def read(
+        self, key: AggregateKey, *, after: int, upto: int, leader: bool = False, most: int | None = None
+    ) -> list[StoredMessage]:
         self._ask()
         self._expire()
-        return [message for message in self._by_subject.get(subject_of(key), ()) if after < message.sequence <= upto]
+        return [message for message in self._by_subject.get(subject_of(key), ()) if after < message.sequence <= upto][:most]
 
     async def read_since(self, key: AggregateKey, *, milliseconds: int, upto: int) -> list[StoredMessage]:
         found = await self.read(key, after=0, upto=upto)
@@ -123,6 +126,17 @@ class MemoryStream(EventStream):
         """The subjects of all aggregates of a tenant, sorted."""
         self._ask()
         return sorted(self._subjects(filter_subject(tenant_id)))
+
+    async def subject_pages(self, pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
+        self._ask()
+        subjects = sorted(self._subjects(pattern))
+        if subjects:
+            yield subjects, len(subjects)
+
+    async def program_source(self, digest: str) -> Source | None:
+        self._ask()
+        found = self._sources.get(digest)
+        return None if found is None else Source(*found)
 
     def subscribe(self, subjects: Sequence[str], *, after: int) -> MemorySubscription:
         subscription = MemorySubscription(self, subjects)
