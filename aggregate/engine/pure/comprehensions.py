@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from aggregate.engine.pure.access import store
-from aggregate.engine.pure.expressions import compile_expression, enter_unit
+from aggregate.engine.pure.expressions import compile_expression, enter_unit, leaf
 from aggregate.engine.pure.failure import At, Failure
 from aggregate.engine.pure.gas import Call, lookup
 from aggregate.engine.pure.scope import UNBOUND, BadIR, Node, Run, Scope, integer, sequence
@@ -19,7 +19,8 @@ Step: TypeAlias = Callable[[Call, "list[Any]", Any], None]
 """A clause, or the element at the end: takes the call, the slots and the container that is being made."""
 
 
-def compile_list(node: Node, scope: Scope) -> Run:
+@leaf("lcomp")
+def _compile_list(node: Node, scope: Scope) -> Run:
     _, line, column, own_slots, clauses, unit, element_node = node
     at, own = scope.at(line, column), scope.own_slots(own_slots)
     (weight, unit_at), element = scope.unit(unit), compile_expression(element_node, scope)
@@ -45,7 +46,8 @@ def compile_list(node: Node, scope: Scope) -> Run:
     return run
 
 
-def compile_map(node: Node, scope: Scope) -> Run:
+@leaf("mcomp")
+def _compile_map(node: Node, scope: Scope) -> Run:
     _, line, column, own_slots, clauses, unit, key_node, value_node = node
     at, own = scope.at(line, column), scope.own_slots(own_slots)
     weight, key_at = scope.unit(unit)

@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aggregate.engine.pure.comprehensions import compile_list, compile_map
-from aggregate.engine.pure.expressions import compile_expression, enter_unit, register
+from aggregate.engine.pure import atoms, calls, chains, comprehensions  # noqa: F401 (they register their nodes)
+from aggregate.engine.pure.expressions import compile_expression, enter_unit
 from aggregate.engine.pure.failure import At, Failure
 from aggregate.engine.pure.gas import Call
 from aggregate.engine.pure.json_careful import CarefulReader
@@ -27,8 +27,6 @@ SCANNED: Final = 400
 HOST_FRAMES: Final = 600
 """Python frames left to whoever calls the engine."""
 
-register("lcomp", compile_list)
-register("mcomp", compile_map)
 
 
 @dataclass(frozen=True, slots=True)
