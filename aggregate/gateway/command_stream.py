@@ -17,6 +17,9 @@ MAX_COMMANDS = 256
 MAX_UNDER_WAY = 512
 """Commands of one call that are read and whose results are not taken yet: then the node stops reading, and gRPC the sender."""
 
+REPLY_BYTES = 2**20
+"""A reply is not added to beyond this; clients take 4 MiB unless told otherwise, and one result is at most what NATS takes."""
+
 Decide = Callable[[pb.SubmitCommandRequest, str], Awaitable[pb.SubmitCommandReply]]
 
 
@@ -43,13 +46,14 @@ class CommandStream:
         reader = asyncio.create_task(self._read_all(requests))
         try:
             while (result := await self._results.get()) is not None:
-                ready = [result]
-                while len(ready) < MAX_COMMANDS and not self._results.empty():
+                ready, size = [result], result.ByteSize()
+                while len(ready) < MAX_COMMANDS and size < REPLY_BYTES and not self._results.empty():
                     following = self._results.get_nowait()
                     if following is None:
                         self._results.put_nowait(None)
                         break
                     ready.append(following)
+                    size += following.ByteSize()
                 yield pb.SubmitCommandsReply(results=ready)
                 for _ in ready:
                     self._slots.release()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TypeVar
 
@@ -17,8 +17,9 @@ from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.messages import write_event
 from aggregate.types import AggregateId, AggregateType, TenantId
 
-PAGE = 256
-"""Events in one reply of ReadEvents."""
+PAGE_EVENTS = 256
+PAGE_BYTES = 2**20
+"""A reply of ReadEvents holds at most so many events and, unless it is a single one, bytes: clients take 4 MiB unless told otherwise."""
 
 MAX_NAMES = 256
 """Types, and ids, that one subscription may name."""
@@ -42,8 +43,8 @@ class EventService(pb_grpc.EventServiceServicer):
             events = await self._calls.backend.handler().read_events(
                 tenant_id, aggregate_type, aggregate_id, after_version=after, limit=request.limit or None
             )
-            for start in range(0, len(events), PAGE):
-                await context.write(pb.ReadEventsReply(events=[write_event(event) for event in events[start : start + PAGE]]))
+            for page in pages(map(write_event, events)):
+                await context.write(pb.ReadEventsReply(events=page))
         except Exception as error:  # noqa: BLE001 - every error becomes a status; `abort` logs what is a defect of ours
             await abort(context, error)
 
@@ -84,6 +85,21 @@ class EventService(pb_grpc.EventServiceServicer):
             self._subscriptions[tenant_id] -= 1
             if not self._subscriptions[tenant_id]:
                 del self._subscriptions[tenant_id]
+
+
+def pages(events: Iterable[pb.Event]) -> Iterator[list[pb.Event]]:
+    """The events, as many at a time as one reply may hold."""
+    page: list[pb.Event] = []
+    size = 0
+    for event in events:
+        more = event.ByteSize()
+        if page and (len(page) == PAGE_EVENTS or size + more > PAGE_BYTES):
+            yield page
+            page, size = [], 0
+        page.append(event)
+        size += more
+    if page:
+        yield page
 
 
 async def until(items: AsyncIterator[T], end: asyncio.Event) -> AsyncGenerator[T, None]:

@@ -63,6 +63,20 @@ async def collect(results: AsyncIterator[tuple[int, Receipt | AggregateError]]) 
     return [each async for each in results]
 
 
+async def test_large_results_come_in_replies_that_any_client_takes(gateway: Gateway) -> None:
+    payload = json.dumps({"type": "note", "text": "x" * 300_000})
+    requests = [
+        pb.SubmitCommandsRequest(
+            commands=[pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=AggregateId.new_v7(), payload=payload)]
+        )
+        for _ in range(40)
+    ]
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:  # with gRPC's own limit of 4 MiB
+        results = [result async for reply in pb_grpc.CommandServiceStub(channel).SubmitCommands(iter(requests)) for result in reply.results]
+    assert sorted(result.index for result in results) == [*range(40)]
+    assert {result.WhichOneof("outcome") for result in results} == {"accepted"}
+
+
 @pytest.mark.parametrize("count", [0, 257])
 async def test_a_message_of_a_wrong_size_ends_the_call_after_the_results_of_those_before(gateway: Gateway, count: int) -> None:
     one = pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=AggregateId.new_v7(), payload='{"type":"deposit"}')

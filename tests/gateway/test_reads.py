@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import grpc
 import pytest
 
 from aggregate.config import Settings
 from aggregate.errors import NotFound, Overloaded, Unavailable, ValidationError
+from aggregate.proto import aggregate_pb2 as pb
+from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.types import AggregateId, AggregateState, AggregateType, Document, Event, TenantId, Version
 from aggregate.types.stored_events import StoredEvents
 
@@ -27,6 +30,16 @@ async def test_events_come_in_order_however_many(gateway: Gateway, handler: Fake
         tail = await client.read_events("Account", TARGET, after_version=990, limit=3)
     assert read == handler.events
     assert [event.version for event in tail] == [991, 992, 993]
+
+
+async def test_large_events_come_in_replies_that_any_client_takes(gateway: Gateway, handler: FakeHandler) -> None:
+    large = {"type": "noted", "text": "x" * 300_000}
+    handler.events = [Event.new_test(large, aggregate_id=TARGET, version=number) for number in range(1, 41)]
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:  # with gRPC's own limit of 4 MiB
+        request = pb.ReadEventsRequest(aggregate_type="Account", aggregate_id=TARGET)
+        replies = [reply async for reply in pb_grpc.EventServiceStub(channel).ReadEvents(request)]
+    assert [event.version for reply in replies for event in reply.events] == [*range(1, 41)]
+    assert max(reply.ByteSize() for reply in replies) < 2**20 + 1000
 
 
 async def test_a_bad_id_is_refused_by_name(gateway: Gateway) -> None:
