@@ -17,7 +17,7 @@ from bench.registry import Bench, Case, Scale, Timed
 
 GAS = 1_000_000
 NATIVE_EVENTS = 10_000
-PURE_EVENTS = 2_000
+PURE_EVENTS = 1_000
 
 
 @contextmanager

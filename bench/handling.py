@@ -174,7 +174,6 @@ BENCHES = (
         prepare=partial(_submit, accounts=1, commands=300),
         tolerance=0.25,
         better="higher",
-        statistic="median",
     ),
     Bench(
         name="submit.64_clients",
@@ -183,7 +182,6 @@ BENCHES = (
         prepare=partial(_submit, accounts=CLIENTS, commands=2_000),
         tolerance=0.25,
         better="higher",
-        statistic="median",
     ),
     Bench(
         name="submit.hot",
@@ -193,7 +191,6 @@ BENCHES = (
         tolerance=0.3,
         target=8,
         better="higher",
-        statistic="median",
     ),
     Bench(
         name="submit.uncached",
@@ -202,7 +199,6 @@ BENCHES = (
         prepare=_uncached,
         tolerance=0.3,
         better="higher",
-        statistic="median",
     ),
     Bench(
         name="load.1000_events",
@@ -211,6 +207,5 @@ BENCHES = (
         prepare=_load,
         tolerance=0.25,
         target=1.3,
-        statistic="median",
     ),
 )

@@ -18,8 +18,9 @@ class Measured:
     """What came out.
 
     Attributes:
-        ours, beside: seconds of a round by the benchmark's statistic (or the two figures that were weighed).
-        low, high: quartiles of the ratios of the single rounds: how much this very run varied.
+        ratio: median of the ratios of the single rounds, whose two sides ran one right after the other.
+        ours, beside: median seconds of a round (or the two figures that were weighed).
+        low, high: quartiles of those ratios: how much this very run varied.
     """
 
     ratio: float
@@ -72,12 +73,6 @@ def _rounds(case: Timed, benchmark: BenchmarkFixture) -> tuple[list[float], list
 
 
 def _measured(bench: Bench, ours: list[float], beside: list[float]) -> Measured:
-    pick = min if bench.statistic == "min" else statistics.median
-    singles = [_ratio(bench, mine, theirs) for mine, theirs in zip(ours, beside, strict=True)]
-    low, _, high = statistics.quantiles(singles, n=4) if len(singles) > 1 else (singles[0],) * 3
-    best = pick(ours), pick(beside)
-    return Measured(_ratio(bench, *best), *best, low, high, len(ours))
-
-
-def _ratio(bench: Bench, ours: float, beside: float) -> float:
-    return ours / beside if bench.better == "lower" else beside / ours
+    singles = [mine / theirs if bench.better == "lower" else theirs / mine for mine, theirs in zip(ours, beside, strict=True)]
+    low, ratio, high = statistics.quantiles(singles, n=4, method="inclusive") if len(singles) > 1 else singles * 3
+    return Measured(ratio, statistics.median(ours), statistics.median(beside), low, high, len(ours))

@@ -18,17 +18,21 @@ START_SECONDS = 60.0
 
 
 @contextmanager
-def node() -> Iterator[Mapping[str, Any]]:
-    """`aggregate dev` on the bank, with its own nats-server; gives its ready line (`grpc`, `nats`, `engine`)."""
+def node(profile: Path | None = None) -> Iterator[Mapping[str, Any]]:
+    """`aggregate dev` on the bank, with its own nats-server; gives its ready line (`grpc`, `nats`, `engine`) and `pid`.
+
+    `profile`: run it under cProfile and write what it found there, on leaving.
+    """
+    python = [sys.executable, *(["-m", "cProfile", "-o", str(profile)] if profile is not None else [])]
     with tempfile.TemporaryDirectory(prefix="aggregate-bench-") as folder:
         ports = ["--grpc-port", "0", "--admin-port", "0", "--nats-port", "0"]
-        with _ready([sys.executable, "-m", "aggregate", "dev", "--json", "--data", f"{folder}/data", *ports], Path(folder) / "out") as told:
+        with _ready([*python, "-m", "aggregate", "dev", "--json", "--data", f"{folder}/data", *ports], Path(folder) / "out") as told:
             yield told
 
 
 @contextmanager
 def echo() -> Iterator[Mapping[str, Any]]:
-    """`bench.echo`; gives its ready line (`grpc`)."""
+    """`bench.echo`; gives its ready line (`grpc`) and `pid`."""
     with (
         tempfile.TemporaryDirectory(prefix="aggregate-bench-") as folder,
         _ready([sys.executable, "-m", "bench.echo"], Path(folder) / "out") as told,
@@ -40,7 +44,7 @@ def echo() -> Iterator[Mapping[str, Any]]:
 def _ready(command: Sequence[str], output: Path) -> Iterator[Mapping[str, Any]]:
     process = TetheredProcess.start(command, output)
     try:
-        yield _wait_for_line(process, output)
+        yield {**_wait_for_line(process, output), "pid": process.pid}
     finally:
         with event_loop() as runner:
             runner.run(process.stop(20.0))

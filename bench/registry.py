@@ -62,7 +62,6 @@ class Bench:
         tolerance: share by which the ratio may be worse than the baseline's, by how much it varies between quiet runs.
         target: bound of the ratio, None where it is only reported.
         better: `lower`: the ratio is our time (or bytes) over the other's; `higher`: our rate over the other's.
-        statistic: of the rounds. `min` for work that only the processor does (noise only adds), `median` where disk and network answer.
         needs: compiled modules of `aggregate.engine`, without which there is nothing to measure.
     """
 
@@ -73,7 +72,6 @@ class Bench:
     tolerance: float
     target: float | None = None
     better: Better = "lower"
-    statistic: Literal["min", "median"] = "min"
     needs: tuple[str, ...] = ()
 
     def worse(self, ratio: float, baseline: float) -> float:

@@ -22,7 +22,6 @@ class Row:
     better: str
     tolerance: float
     target: float | None
-    statistic: str
     low: float
     high: float
     rounds: int
@@ -37,7 +36,6 @@ class Row:
             better=bench.better,
             tolerance=bench.tolerance,
             target=bench.target,
-            statistic=bench.statistic,
             rounds=measured.rounds,
             **rounded,
         )
