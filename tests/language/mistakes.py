@@ -15,7 +15,8 @@ TYPICAL = {
     ),
     "tabs": "def decide(state, command):\n\tif state:\n\t\treturn []\n",
     "reject_in_apply": (
-        "def check(amount):\n    if amount < 0:\n        reject('negative')\n\ndef apply(state, event):\n    check(event.amount)\n    return state\n"
+        "def check(amount):\n    if amount < 0:\n        reject('negative')\n\n"
+        "def apply(state, event):\n    check(event.amount)\n    return state\n"
     ),
     "several_at_once": (
         "LIMIT = max(1, 2)\n\ndef decide(state, command):\n    a, b = (1, 2)\n    command.items = {1, 2}\n    return events\n\n"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import aggregate.examples
-from aggregate.language import check, compile
+from aggregate.language import check
+from aggregate.language import compile as compile_source
 from aggregate.testing.spec_files import load_suites
 from tests.language.golden import check_golden
 from tests.language.mistakes import TYPICAL
@@ -30,7 +31,7 @@ def one_statement_a_line(document: dict[str, Any]) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_ir_and_weights_of_an_example_stay(name: str) -> None:
     source = (EXAMPLES / name / f"{name}.agl").read_text(encoding="utf-8")
-    check_golden(f"{name}.ir", one_statement_a_line(json.loads(compile(source))))
+    check_golden(f"{name}.ir", one_statement_a_line(json.loads(compile_source(source))))
 
 
 @pytest.mark.parametrize("name", NAMES)
