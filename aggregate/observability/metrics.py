@@ -1,7 +1,7 @@
 """Prometheus metrics of a node: what commands became, and what the node is like now. Each node has a registry of its own.
 
-Labels are bounded: types are those of the manifest, tenants the first `tenants` that came; the rest of both are `other`, so that nobody
-who makes up names can make the node remember them.
+Labels are bounded: types are those of the manifest, tenants the busiest ones; the rest of both are `other`, so that nobody who makes up
+names can make the node remember them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from aggregate.errors import TenantAccessDenied
+from aggregate.observability.busiest import OTHER, BusiestTenants
 from aggregate.types.record import CommandRecord
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-OTHER = "other"
 BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 KEY = ("aggregate_type", "tenant_id")
 
@@ -28,8 +28,7 @@ class Metrics:
     def __init__(self, types: Collection[str], tenants: int = 1000) -> None:
         self.registry = CollectorRegistry(auto_describe=True)
         self._types = frozenset(types)
-        self._tenants: dict[str, str] = {}
-        self._most_tenants = tenants
+        self._tenants = BusiestTenants(tenants)
         self._series: dict[tuple[str, str], _Series] = {}
         counter, histogram = self._counter, self._histogram
         self.commands = counter("aggregate_commands_total", "Commands answered.", KEY)
@@ -62,7 +61,7 @@ class Metrics:
             if amount:
                 counter.inc(amount)
         if record.code:
-            self.errors.labels(*series.key, record.code).inc()
+            series.error(record.code)
 
     def watch(self, name: str, help_text: str, read: Callable[[], float]) -> None:
         """A gauge that is read whenever the metrics are."""
@@ -88,26 +87,42 @@ class Metrics:
 
     def _series_of(self, record: CommandRecord) -> _Series:
         kind = record.aggregate_type if record.aggregate_type in self._types else OTHER
-        tenant = self._tenants.get(record.tenant_id)
-        if tenant is None:
-            if len(self._tenants) < self._most_tenants:
-                tenant = self._tenants[record.tenant_id] = record.tenant_id
-            else:
-                tenant = OTHER
+        tenant = self._tenants.label(record.tenant_id)
+        if tenant == OTHER:
+            self._forget(self._tenants.elect())
         key = (kind, tenant)
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = _Series(self, key)
         return series
 
+    def _forget(self, tenants: Collection[str]) -> None:
+        for key in [key for key in self._series if key[1] in tenants]:
+            self._series.pop(key).remove()
+
 
 class _Series:
     """The children of all metrics for one type and tenant: looking them up costs more than counting."""
 
-    __slots__ = ("append", "commands", "conflicts", "denied", "duplicates", "duration", "events", "gas", "key", "rehydration")
+    __slots__ = (
+        "_errors",
+        "_metrics",
+        "append",
+        "commands",
+        "conflicts",
+        "denied",
+        "duplicates",
+        "duration",
+        "events",
+        "gas",
+        "key",
+        "rehydration",
+    )
 
     def __init__(self, metrics: Metrics, key: tuple[str, str]) -> None:
         self.key = key
+        self._metrics = metrics
+        self._errors: dict[str, Counter] = {}
         self.commands = metrics.commands.labels(*key)
         self.events = metrics.events.labels(*key)
         self.gas = metrics.gas.labels(*key)
@@ -117,6 +132,29 @@ class _Series:
         self.duration = metrics.duration.labels(*key)
         self.rehydration = metrics.rehydration.labels(key[0])
         self.append = metrics.append.labels(key[0])
+
+    def error(self, code: str) -> None:
+        """Count a refusal."""
+        counter = self._errors.get(code)
+        if counter is None:
+            counter = self._errors[code] = self._metrics.errors.labels(*self.key, code)
+        counter.inc()
+
+    def remove(self) -> None:
+        """Take what is labelled with the tenant out of the registry."""
+        metrics = self._metrics
+        for metric in (
+            metrics.commands,
+            metrics.events,
+            metrics.gas,
+            metrics.duplicates,
+            metrics.conflicts,
+            metrics.denied,
+            metrics.duration,
+        ):
+            metric.remove(*self.key)
+        for code in self._errors:
+            metrics.errors.remove(*self.key, code)
 
 
 class _Breakers(Collector):

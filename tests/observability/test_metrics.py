@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from aggregate.observability.busiest import BusiestTenants
 from aggregate.observability.metrics import Metrics
 from aggregate.types.record import CommandRecord
 
@@ -70,6 +71,40 @@ def test_names_that_strangers_make_up_do_not_grow_the_labels() -> None:
     labels = {labels for name, labels in values(metrics) if name == "aggregate_commands_total"}
     assert {dict(each)["tenant_id"] for each in labels} == {"t0", "t1", "t2", "other"}
     assert {dict(each)["aggregate_type"] for each in labels} == {"Account", "other"}
+
+
+def test_the_busiest_tenants_have_labels_in_the_long_run() -> None:
+    metrics = Metrics(["Account"], tenants=2)
+    for number in range(2):
+        metrics.observe(record(tenant_id=f"early{number}", outcome="failed", code="storage"))
+    for _ in range(1500):
+        metrics.observe(record(tenant_id="busy", outcome="rejected", code="rejected"))
+    found = values(metrics)
+    tenants = {dict(labels)["tenant_id"] for name, labels in found if name == "aggregate_commands_total"}
+    assert "busy" in tenants
+    assert len(tenants) == 3  # and one of the early ones, and the rest
+    errors = {(dict(labels)["tenant_id"], dict(labels)["code"]) for name, labels in found if name == "aggregate_command_errors_total"}
+    assert len([pair for pair in errors if pair[1] == "storage"]) == 1
+    total = sum(value for (name, _), value in found.items() if name == "aggregate_commands_total")
+    assert total == 1501  # what the one that lost its label had counted is gone with it
+
+
+def test_a_tenant_keeps_its_label_while_nobody_is_busier() -> None:
+    tenants = BusiestTenants(3)
+    for name in ("t0", "t1", "t2"):
+        tenants.label(name)
+    for number in range(20_000):
+        tenants.label(f"t{number % 3}")
+        tenants.label(f"made-up-{number}")
+        assert tenants.elect() == []
+    assert [tenants.label(name) for name in ("t0", "t1", "t2", "made-up-1")] == ["t0", "t1", "t2", "other"]
+
+
+def test_no_labels_at_all_is_possible() -> None:
+    metrics = Metrics(["Account"], tenants=0)
+    for _ in range(1200):
+        metrics.observe(record())
+    assert values(metrics)["aggregate_commands_total", (("aggregate_type", "Account"), ("tenant_id", "other"))] == 1200
 
 
 def test_the_tenant_without_a_name_is_a_tenant() -> None:
