@@ -36,7 +36,7 @@ def main() -> int:
     for line in report.lines(results, chosen, baseline):
         print(line)
     if options.compare is not None:
-        code = code or _compare(results, baseline, options.compare, chosen)
+        code = code or _compare(results, baseline, options.compare, chosen, options.results)
     if options.record:
         code = code or _record(results, baseline)
     return code
@@ -67,14 +67,24 @@ def _run(benches: tuple[Bench, ...], *, smoke: bool, results: Path) -> tuple[Res
     return Results.read(results), int(code != pytest.ExitCode.OK)
 
 
-def _compare(results: Results, baseline: Results | None, path: Path, benches: tuple[Bench, ...]) -> int:
+def _compare(results: Results, baseline: Results | None, path: Path, benches: tuple[Bench, ...], written: Path) -> int:
+    """What looks worse is measured once more: a machine that was busy for a moment is no regression, what is worse twice is."""
     if baseline is None:
         print(f"\n{path} is not there; `python -m bench --record` writes {BASELINE}")
         return 2
+    if results.versions["engine"] != baseline.versions["engine"]:
+        print(f"\nnot comparable: the baseline was recorded with the {baseline.versions['engine']} engine in use")
+        return 2
     found = failures(results, baseline, benches)
+    if found:
+        print(f"\nmeasured once more: {', '.join(found)}")
+        again, _ = _run(tuple(bench for bench in benches if bench.name in found), smoke=False, results=written)
+        results.ratios |= again.ratios
+        results.write(written)
+        found = failures(results, baseline, benches)
     print("\nworse than the baseline allows:" if found else "\nno ratio is worse than the baseline allows")
-    for line in found:
-        print(f"  {line}")
+    for name, why in found.items():
+        print(f"  {name}: {why}")
     return int(bool(found))
 
 

@@ -33,7 +33,7 @@ def machine() -> dict[str, str | int]:
 def versions() -> dict[str, str]:
     """Of what is measured and what it is measured with; what is not there is left out."""
     found = {"python": platform.python_version(), "aggregate": __version__}
-    found["engines"] = ", ".join(name for name in ("native", "pure") if aggregate.engine.available(name))
+    found["engine"] = aggregate.engine.get().name
     found |= {name: version(name) for name in PACKAGES}
     try:
         found["nats-server"] = _said_by([str(find_binary()), "--version"])

@@ -69,23 +69,19 @@ class Results:
         return cls(ratios=ratios, **members)
 
 
-def failures(now: Results, baseline: Results, benches: Iterable[Bench]) -> list[str]:
-    """Why a run is worse than the baseline allows; empty: it is not.
+def failures(now: Results, baseline: Results, benches: Iterable[Bench]) -> dict[str, str]:
+    """By benchmark why it is worse than the baseline allows; empty: none is.
 
     Each ratio may be worse by the tolerance that the baseline states. A ratio of the baseline that could not be measured is a failure too,
     else a build without the native engine would pass. `benches`: those that were asked for.
     """
-    found = []
+    found = {}
     for bench in benches:
         old, new = baseline.ratios.get(bench.name), now.ratios.get(bench.name)
         if old is None:
             continue
         if new is None:
-            found.append(f"{bench.name}: not measured: {now.skipped.get(bench.name, 'it failed')}")
-            continue
-        worse = bench.worse(new.ratio, old.ratio)
-        if worse > old.tolerance:
-            found.append(
-                f"{bench.name}: {new.ratio:.3g} is {worse:.0%} worse than the baseline's {old.ratio:.3g}; {old.tolerance:.0%} are allowed"
-            )
+            found[bench.name] = f"not measured: {now.skipped.get(bench.name, 'it failed')}"
+        elif (worse := bench.worse(new.ratio, old.ratio)) > old.tolerance:
+            found[bench.name] = f"{new.ratio:.3g} is {worse:.0%} worse than the baseline's {old.ratio:.3g}; {old.tolerance:.0%} are allowed"
     return found

@@ -102,7 +102,7 @@ def _exists(name: str, page: Path) -> bool:
     if name.startswith(MADE):
         return True
     if name.count("/") == 1 and name.endswith("/"):  # a folder by its own name, where the text says which room it talks of
-        return any((ROOT / name).is_dir() or found.is_dir() for found in (ROOT / "aggregate").rglob(name))
+        return (ROOT / name).is_dir() or any(found.is_dir() for found in (ROOT / "aggregate").rglob(name[:-1]))
     return any((place / name).exists() for place in (ROOT, page.parent, ROOT / "aggregate"))
 
 
