@@ -210,6 +210,8 @@ class Lane:
         ids: set[str] = set()
         for pending in group:
             command = pending.command
+            if pending.gone:
+                continue  # it was told that nothing is stored, while we were loading
             if command.command_id in ids:
                 self.waiting.append(pending)  # its twin is in this very group: in its own turn it will be a duplicate
                 continue

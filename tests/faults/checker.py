@@ -173,8 +173,7 @@ def _contradiction(told: Told, number: int, answer: Answer, placed: Placed | Non
         return _refused(answer, placed)
     if answer.kind is Kind.REUSED:
         return None if placed is not None and answer.payload != told.payload else ("same id", "told that its id was used otherwise")
-    only = len(told.answers) == 1 and not told.pending
-    if answer.kind is Kind.NOT_STORED and only and placed is not None:
+    if answer.kind is Kind.NOT_STORED and len(told.answers) == 1 and placed is not None:
         return "nothing stored", f"told so ({answer.code}), and it stands"
     return None
 

@@ -65,11 +65,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Told:
-    """A command and everything its client was told of it.
+    """A command and everything its client was told of it; an attempt whose answer never came left an unresolved one.
 
     Attributes:
         foreign: sent by a tenant to whom the aggregate id does not belong.
-        pending: an attempt is under way, or its answer was not waited for: an answer says less than it seems to.
     """
 
     key: Key
@@ -77,7 +76,6 @@ class Told:
     payload: Mapping[str, Any]
     expected_version: int | None = None
     foreign: bool = False
-    pending: bool = False
     answers: list[Answer] = field(default_factory=list)
 
     @property

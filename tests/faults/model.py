@@ -107,4 +107,5 @@ def _order_after(state: State, event: Payload) -> State:
 
 
 def _line(line: Mapping[str, Any], discount: Any) -> Decimal:
-    return (Decimal(line["price"]) * line["quantity"] * (100 - discount) / 100).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    exact: Decimal = Decimal(line["price"]) * line["quantity"] * (100 - Decimal(discount)) / 100
+    return exact.quantize(Decimal("0.01"), ROUND_HALF_UP)

@@ -1,0 +1,147 @@
+"""A campaign: clients work while faults happen; then all is healed, the clients ask until they know, and the checker judges."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .checker import Violation, check
+from .clients import Client, Pool, summary
+from .history import History
+from .injector import Injector
+from .log import read_log
+from .system import System
+
+TENANTS = ("ann", "bob", "cy")
+SETTLING = 60.0
+"""Seconds after the last fault within which every client must know what became of its commands."""
+SHOWN = 1500
+"""Characters of a broken promise that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a campaign found.
+
+    Attributes:
+        faults, answers: how many of each kind.
+        commands: sent by clients, each with an id of its own.
+        commits: in the log at the end.
+        slowest: seconds that the clients needed after the last fault.
+    """
+
+    violations: tuple[Violation, ...]
+    faults: Counter[str]
+    answers: Counter[str]
+    commands: int
+    reads: int
+    messages: int
+    commits: int
+    slowest: float
+
+    def __str__(self) -> str:
+        faults = ", ".join(f"{kind} {count}" for kind, count in sorted(self.faults.items()))
+        answers = ", ".join(f"{kind} {count}" for kind, count in sorted(self.answers.items()))
+        lines = [
+            f"{sum(self.faults.values())} faults: {faults}",
+            f"{self.commands} commands, {sum(self.answers.values())} answers: {answers}; {self.reads} reads",
+            f"{self.messages} messages in the log, {self.commits} commits; settled after {self.slowest:.1f} s",
+            *self._broken(),
+        ]
+        return "\n".join(lines)
+
+    def _broken(self) -> Iterator[str]:
+        """Of each promise how often it was broken, and a few cases."""
+        by_promise: dict[str, list[Violation]] = {}
+        for violation in self.violations:
+            by_promise.setdefault(violation.promise, []).append(violation)
+        for promise, cases in by_promise.items():
+            yield f"BROKEN {len(cases)} x {promise}"
+            yield from (f"  {case.what[:SHOWN]}" for case in cases[:3])
+
+
+async def run_campaign(
+    replicas: int, seconds: float, *, clients: int = 12, seed: int = 0, settings: Mapping[str, Any] | None = None
+) -> Outcome:
+    """Run one. `seconds` is how long faults happen."""
+    history = History()
+    async with System(replicas, settings=settings) as system:
+        pools = [Pool(tenant, [door.address for door in system.doors]) for tenant in TENANTS]
+        injector = Injector(system, seed)
+        try:
+            workers = _workers(pools, history, clients, seed)
+            stop, calm = asyncio.Event(), asyncio.Event()
+            working = [asyncio.create_task(worker.run(stop)) for worker in workers]
+            harming = asyncio.create_task(injector.run(calm))
+            await _first_failure([*working, harming], seconds)
+            calm.set()
+            await harming
+            stop.set()
+            await asyncio.gather(*working)
+            healed = time.monotonic()
+            await asyncio.gather(*(worker.settle(healed + SETTLING) for worker in workers))
+            slowest = time.monotonic() - healed
+            unread = await _read_everything(workers, pools, healed + SETTLING)
+        finally:
+            for pool in pools:
+                await pool.close()
+        codes = [await node.stop() for node in system.nodes]
+        messages = await read_log(system.servers[0].url)
+        violations = [
+            *check(messages, history),
+            *(Violation("settles", f"nobody says what became of {each}") for each in _unsettled(workers)),
+            *(Violation("settles", f"{each} cannot be read") for each in unread),
+            *(
+                Violation("stops", f"{node.name} ended with {code}:\n{node.tail()}")
+                for node, code in zip(system.nodes, codes, strict=True)
+                if code
+            ),
+            *(Violation("no defects", f"{node.name}: {line}") for node in system.nodes for line in _defects(node.log.read_text())),
+        ]
+    commits = sum(len(message.commits) for message in messages)
+    return Outcome(
+        tuple(violations), injector.seen, summary(history), len(history.told), len(history.reads), len(messages), commits, slowest
+    )
+
+
+def _workers(pools: list[Pool], history: History, count: int, seed: int) -> list[Client]:
+    whose = itertools.islice(itertools.cycle(range(len(pools))), count)
+    return [
+        Client(pools[mine], [pool for pool in pools if pool is not pools[mine]], history, seed * 1000 + number)
+        for number, mine in enumerate(whose)
+    ]
+
+
+async def _first_failure(tasks: list[asyncio.Task[None]], seconds: float) -> None:
+    """Wait, but no longer than until one of the tasks fails."""
+    done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+    for task in done:
+        task.result()
+
+
+async def _read_everything(workers: list[Client], pools: list[Pool], deadline: float) -> list[str]:
+    """Every aggregate, from every node, as it is at the end; those that no node gives."""
+    unread = []
+    for worker, pool in zip(workers, pools, strict=False):
+        for key in pool.keys:
+            for node in range(len(pool.nodes)):
+                while not await worker.read(key, node, timeout=4.0):
+                    if time.monotonic() > deadline:
+                        unread.append(f"{key} from node {node}")
+                        break
+                    await asyncio.sleep(0.1)
+    return unread
+
+
+def _unsettled(workers: list[Client]) -> list[str]:
+    return [f"{told.command_id} of {told.key}: {told.answers[-1:]}" for worker in workers for told in worker.unsettled]
+
+
+def _defects(log: str) -> list[str]:
+    """Lines of a node's log that tell of a defect of its own."""
+    return [line[-SHOWN:] for line in log.splitlines() if '"level":"error"' in line or "Traceback" in line]

@@ -1,0 +1,185 @@
+"""Faults, one after another on each of two sides at once: servers, and nodes with their connections. Each is undone before the next.
+
+The order is shuffled, but every kind comes before any comes again, so that a short campaign sees all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+from aggregate.testing.nats import EmbeddedNats
+
+from .proxy import Proxy
+from .system import System
+
+Fault = Callable[[], Awaitable[None]]
+
+
+class Injector:
+    """Does harm to a system.
+
+    Attributes:
+        seen: how often each kind of fault was done to something that was there.
+    """
+
+    def __init__(self, system: System, seed: int) -> None:
+        self.seen: Counter[str] = Counter()
+        self._system = system
+        self._random = random.Random(seed)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set; everything runs again on return."""
+        await asyncio.gather(self._side(self._server_faults(), 1.0, 3.0, stop), self._side(self._node_faults(), 0.1, 1.0, stop))
+
+    async def _side(self, faults: list[Fault], least: float, most: float, stop: asyncio.Event) -> None:
+        """`least` to `most` seconds of peace between two faults."""
+        deck: list[Fault] = []
+        while not stop.is_set():
+            if not deck:
+                deck = self._random.sample(faults, len(faults))
+            await deck.pop()()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._random.uniform(least, most))
+
+    def _server_faults(self) -> list[Fault]:
+        alone: list[Fault] = [self.kill_leader, self.pause_leader_shortly]
+        return alone if self._system.replicas == 1 else [*alone, self.kill_follower, self.pause_follower, self.pause_leader_long]
+
+    def _node_faults(self) -> list[Fault]:
+        system: list[Fault] = [self.kill_node, self.kill_node, self.pause_node]
+        links = [
+            self.cut_link,
+            self.hold_link,
+            self.hold_answers,
+            self.lose_answers,
+            self.lose_requests,
+            self.refuse_link,
+            self.half_close_link,
+        ]
+        return [*system, *links, self.cut_door, self.lose_door_answers]
+
+    # Servers.
+
+    async def kill_leader(self) -> None:
+        leader = await self._system.leader()
+        if leader is not None:
+            await self._kill_server("kill leader", leader)
+
+    async def kill_follower(self) -> None:
+        await self._kill_server("kill follower", await self._follower())
+
+    async def _kill_server(self, kind: str, server: EmbeddedNats) -> None:
+        await server.stop(how=signal.SIGKILL)
+        self.seen[kind] += 1
+        await self._pass_time(0.1, 2.0)
+        await server.start()
+
+    async def pause_leader_shortly(self) -> None:
+        """Less than an election takes: answers come late, and nobody else leads."""
+        leader = await self._system.leader()
+        if leader is not None:
+            await self._pause_server("pause leader shortly", leader, 0.3, 2.5)
+
+    async def pause_leader_long(self) -> None:
+        """Longer than an election takes: on waking, it believes for a while that it leads."""
+        leader = await self._system.leader()
+        if leader is not None:
+            await self._pause_server("pause leader long", leader, 9.5, 11.0)
+
+    async def pause_follower(self) -> None:
+        await self._pause_server("pause follower", await self._follower(), 0.3, 3.0)
+
+    async def _pause_server(self, kind: str, server: EmbeddedNats, least: float, most: float) -> None:
+        server.pause()
+        self.seen[kind] += 1
+        try:
+            await self._pass_time(least, most)
+        finally:
+            server.resume()
+
+    async def _follower(self) -> EmbeddedNats:
+        leader = await self._system.leader()
+        return self._random.choice([server for server in self._system.servers if server is not leader])
+
+    # Nodes.
+
+    async def kill_node(self) -> None:
+        number = self._random.randrange(len(self._system.nodes))
+        await self._system.nodes[number].kill()
+        self.seen["kill node"] += 1
+        await self._pass_time(0.0, 0.5)
+        await self._system.start_node(number)
+
+    async def pause_node(self) -> None:
+        node = self._random.choice(self._system.nodes)
+        node.pause()
+        self.seen["pause node"] += 1
+        try:
+            await self._pass_time(0.3, 3.0)
+        finally:
+            node.resume()
+
+    # Connections: links between nodes and servers, doors between clients and nodes.
+
+    async def cut_link(self) -> None:
+        await self._cut("cut link", self._links())
+
+    async def cut_door(self) -> None:
+        await self._cut("cut door", self._system.doors)
+
+    async def _cut(self, kind: str, proxies: list[Proxy]) -> None:
+        for _ in range(self._random.randint(1, 5)):
+            self.seen[kind] += sum(proxy.cut() for proxy in proxies) > 0
+            await self._pass_time(0.0, 0.2)
+
+    async def hold_link(self) -> None:
+        await self._held("hold link", self._links(), Proxy.hold, 0.2, 3.0)
+
+    async def hold_answers(self) -> None:
+        await self._held("hold answers", self._links(), lambda proxy: proxy.down.hold(), 0.2, 3.0)
+
+    async def lose_answers(self) -> None:
+        await self._losing("lose answers", self._links(), "down")
+
+    async def lose_requests(self) -> None:
+        await self._losing("lose requests", self._links(), "up")
+
+    async def lose_door_answers(self) -> None:
+        await self._losing("lose door answers", [self._random.choice(self._system.doors)], "down")
+
+    async def refuse_link(self) -> None:
+        await self._held("refuse link", self._links(), Proxy.refuse, 0.1, 2.0)
+
+    async def half_close_link(self) -> None:
+        await self._held("half-close link", self._links(), Proxy.half_close, 0.0, 0.3)
+
+    async def _losing(self, kind: str, proxies: list[Proxy], way: str) -> None:
+        await self._held(kind, proxies, lambda proxy: setattr(getattr(proxy, way), "losing", True), 0.05, 1.5)
+
+    async def _held(self, kind: str, proxies: list[Proxy], harm: Callable[[Proxy], object], least: float, most: float) -> None:
+        self.seen[kind] += any(proxy.connections for proxy in proxies)
+        with self._healed(proxies):
+            for proxy in proxies:
+                harm(proxy)
+            await self._pass_time(least, most)
+
+    @contextmanager
+    def _healed(self, proxies: list[Proxy]) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for proxy in proxies:
+                proxy.heal()
+
+    def _links(self) -> list[Proxy]:
+        """Those of one node."""
+        return self._random.choice(self._system.links)
+
+    async def _pass_time(self, least: float, most: float) -> None:
+        await asyncio.sleep(self._random.uniform(least, most))
