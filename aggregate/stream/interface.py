@@ -66,9 +66,9 @@ class EventLog(Protocol):
     ) -> Appended:
         """Append one commit message under its condition: `expected` is the sequence of the subject's last message (0: there is none).
 
-        `claim_owner` (only with `expected=0`) writes the owner message of the aggregate id in the same atomic batch. `ttl` (seconds): the
-        message
-        holds nothing but refusals and expires. `headers` hold `Nats-Msg-Id` and what else section Formats lists.
+        `claim_owner` writes the owner message of the aggregate id in the same atomic batch: with the first message that is not refusals
+        alone, where the id must have no owner yet. `ttl` (seconds): the message holds nothing but refusals and expires. `headers` hold
+        `Nats-Msg-Id` and what else section Formats lists.
 
         Raises:
             StreamConflict: definitely not stored, the condition does not hold (error codes 10071 and 10164; or the owner message exists).

@@ -155,6 +155,20 @@ async def test_an_owner_is_claimed_with_the_first_message_by_one_tenant(log: Eve
     assert following.sequence > first.sequence
 
 
+async def test_an_owner_is_claimed_behind_a_refusal(log: EventStream) -> None:
+    key = new_key()
+    refusal = await log.append(key, *written(new_message(key, new_commit(refused=True))), expected=0, ttl=60)
+    body, headers = written(new_message(key))
+    with pytest.raises(StreamConflict):
+        await log.append(key, body, headers, expected=0, claim_owner=True)
+    assert await log.owner(key.aggregate_id) is None
+    accepted = await log.append(key, body, headers, expected=refusal.sequence, claim_owner=True)
+    last = await log.last(key)
+    assert last is not None
+    assert (last.sequence, last.body) == (accepted.sequence, body)
+    assert await log.owner(key.aggregate_id) == key.tenant_id
+
+
 async def test_a_claim_under_a_known_message_id_has_an_unknown_outcome(log: EventStream) -> None:
     key = new_key()
     body, headers = written(new_message(key))
