@@ -76,18 +76,18 @@ def state(c: Choices) -> Any:
 
 def text(c: Choices, made: Any) -> str:
     """The JSON text, seldom damaged."""
-    whole = _text(made)
+    whole = to_text(made)
     if not c.chance(30):
         return whole
     at = c.below(256) % (len(whole) + 1)
     return whole[:at] + c.pick(DAMAGE) + whole[at + c.below(3) :]
 
 
-def _text(made: Any) -> str:
+def to_text(made: Any) -> str:
     if type(made) is Raw:
         return str(made)
     if isinstance(made, dict):
-        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_text(inner)}" for key, inner in made.items()) + "}"
+        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{to_text(inner)}" for key, inner in made.items()) + "}"
     if isinstance(made, list):
-        return "[" + ",".join(map(_text, made)) + "]"
+        return "[" + ",".join(map(to_text, made)) + "]"
     return json.dumps(made, ensure_ascii=False)

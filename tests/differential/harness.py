@@ -16,6 +16,7 @@ from aggregate.errors import CompileError
 
 from .cases import Case, case, outcome
 from .choices import Choices
+from .operations import operation
 
 INPUTS = 4
 SWEPT = 2
@@ -62,6 +63,10 @@ class Harness:
         """The case of a seed: `INPUTS` seeds in a row share a source, each with its own call and documents."""
         return self.check(case(Choices.seeded(seed // INPUTS), Choices.seeded(-1 - seed)), sweep=seed % INPUTS < SWEPT)
 
+    def operation(self, index: int, seed: int) -> Difference | None:
+        """An operation by itself, over the values of a seed."""
+        return self.check(operation(index, Choices.seeded(seed, 120)))
+
     def check(self, case: Case, *, sweep: bool = True) -> Difference | None:
         """The first difference of a case, at its own gas limit and, where it uses little, at every smaller one."""
         self.statistics.cases += 1
@@ -97,7 +102,7 @@ class Harness:
         self.statistics.nodes.update(tags(json.loads(ir)))
 
 
-@lru_cache(maxsize=INPUTS)
+@lru_cache(maxsize=1024)
 def _compiled(source: str, kind: str) -> bytes:
     return language.compile(source, kind)
 

@@ -11,6 +11,7 @@ from aggregate import engine as door
 from .cases import Case, case
 from .choices import Choices
 from .harness import VECTORS, Difference, Harness
+from .operations import sources
 from .planted import DEFECTS, Copy
 
 CASES = 300
@@ -29,6 +30,15 @@ def test_twins_agree_on_seeded_programs(twins, block):
     for seed in range(block * CASES, (block + 1) * CASES):
         difference = twins.seeded(seed)
         assert difference is None, f"seed {seed}\n{difference}"
+
+
+@needs_native
+@pytest.mark.parametrize("block", range(4))
+def test_twins_agree_on_each_operation(twins, block):
+    for index in range(block, len(sources()), 4):
+        for seed in range(8):
+            difference = twins.operation(index, 1000 * index + seed)
+            assert difference is None, f"operation {index}, seed {1000 * index + seed}\n{difference}"
 
 
 @needs_native
