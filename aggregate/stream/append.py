@@ -1,7 +1,8 @@
 """Appending one commit message under its condition, and what the server's answer means: the closed table of outcomes.
 
-Not stored for certain: a conflict (10071, 10164), too large (10054), bad headers (10097), nobody there to take it. Stored for certain: an
-acknowledgement. Everything else (no answer in time, a lost connection, any code that is not in this table) is unknown.
+Not stored for certain: a conflict (10071, 10164), too large (10054), bad headers (10097), atomic batches switched off (10174), nobody there
+to take it. Stored for certain: an acknowledgement. Everything else (no answer in time, a lost connection, any code that is not in this
+table) is unknown.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aggregate.errors import MessageTooLarge, OutcomeUnknown, StreamConflict, StreamError, Unavailable
 from aggregate.stream.connection import Connection, ConnectionLost, NoResponders, NotSent
@@ -25,6 +27,7 @@ SEQUENCE_UNCERTAIN = 10164
 CONFLICTS = frozenset({WRONG_SEQUENCE, SEQUENCE_UNCERTAIN})
 TOO_LARGE = 10054
 BAD_HEADERS = 10097
+BATCH_DISABLED = 10174
 
 BATCH_ID = "Nats-Batch-Id"
 BATCH_SEQUENCE = "Nats-Batch-Sequence"
@@ -33,55 +36,103 @@ BATCH_COMMIT = "Nats-Batch-Commit"
 _ACTUAL = re.compile(r"wrong last sequence: (\d+)")
 
 
-async def append_message(
-    connection: Connection,
-    key: AggregateKey,
-    body: bytes,
-    headers: Mapping[str, str],
-    *,
-    expected: int,
-    claim_owner: bool,
-    ttl: float | None,
-    timeout: float,
-) -> Appended:
-    """As `EventLog.append`, on this connection."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What shall be appended.
+
+    Attributes:
+        headers: with condition and time to live.
+        claim: subject and body of the owner message that goes before it, None where no owner is claimed.
+        size: of the message in bytes, headers included.
+    """
+
+    subject: str
+    body: bytes
+    headers: Mapping[str, str]
+    command_id: str
+    claim: tuple[str, bytes] | None
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message as it goes out."""
+
+    subject: str
+    body: bytes
+    head: bytes
+
+
+def request_of(
+    key: AggregateKey, body: bytes, headers: Mapping[str, str], *, expected: int, claim_owner: bool, ttl: float | None
+) -> Request:
+    """The request that `EventLog.append` describes."""
     members = {**headers, EXPECTED_SEQUENCE: str(expected)}
     if ttl is not None:
         members[TIME_TO_LIVE] = f"{max(1, round(ttl))}s"
-    if claim_owner:
-        batch = secrets.token_hex(16)
-        members |= {BATCH_ID: batch, BATCH_SEQUENCE: "2", BATCH_COMMIT: "1"}
-    head = header_block(members)
-    size = len(head) + len(body)
-    if size > connection.max_payload:
-        raise MessageTooLarge(size, connection.max_payload)
-    command_id = headers[MESSAGE_ID]
+    claim = (owner_subject(key.aggregate_id), encode_owner(key.tenant_id)) if claim_owner else None
+    size = len(body) + sum(len(name) + len(value) + 4 for name, value in members.items()) + 12
+    return Request(subject_of(key), body, members, headers[MESSAGE_ID], claim, size)
+
+
+def outgoing(requests: list[Request]) -> list[Outgoing]:
+    """The messages of one atomic batch (a single message without claim needs none), in the order in which they must go out."""
+    if len(requests) == 1 and requests[0].claim is None:
+        return [Outgoing(requests[0].subject, requests[0].body, header_block(requests[0].headers))]
+    batch = secrets.token_hex(16)
+    messages: list[tuple[str, bytes, Mapping[str, str]]] = []
+    for request in requests:
+        if request.claim is not None:
+            messages.append((*request.claim, {EXPECTED_SEQUENCE: "0"}))
+        messages.append((request.subject, request.body, request.headers))
+    out = []
+    for number, (subject, body, headers) in enumerate(messages, 1):
+        members = {**headers, BATCH_ID: batch, BATCH_SEQUENCE: str(number)}
+        if number == len(messages):
+            members[BATCH_COMMIT] = "1"
+        out.append(Outgoing(subject, body, header_block(members)))
+    return out
+
+
+def check_size(request: Request, limit: int) -> None:
+    """Raise MessageTooLarge where the message is over the server's limit (with room for the headers of a batch)."""
+    size = request.size + (_BATCH_HEADERS if request.claim is not None else 0)
+    if size > limit:
+        raise MessageTooLarge(size, limit)
+
+
+async def append_message(connection: Connection, request: Request, timeout: float) -> Appended:
+    """As `EventLog.append`, on this connection."""
+    check_size(request, connection.max_payload)
+    *before, last = outgoing([request])
     try:
-        if claim_owner:
-            claim = header_block({BATCH_ID: batch, BATCH_SEQUENCE: "1", EXPECTED_SEQUENCE: "0"})
-            connection.send(owner_subject(key.aggregate_id), encode_owner(key.tenant_id), claim)
-        answer = await connection.request(subject_of(key), body, head, timeout=timeout)
+        for message in before:
+            connection.send(message.subject, message.body, message.head)
+        answer = await connection.request(last.subject, last.body, last.head, timeout=timeout)
     except NotSent as error:
         raise Unavailable(f"the connection to NATS was lost: {error}", "nats_disconnected") from error
     except NoResponders as error:
         raise Unavailable("no stream takes the message: JetStream is off, or has no leader now", "stream_unreachable") from error
     except (ConnectionLost, TimeoutError) as error:
-        raise OutcomeUnknown(command_id, str(error)) from error
+        raise OutcomeUnknown(request.command_id, str(error)) from error
     try:
-        members_of_answer = parse_answer(answer.data, str(key))
-        return Appended(int(members_of_answer["seq"]), bool(members_of_answer.get("duplicate")))
+        members = parse_answer(answer.data, request.subject)
+        return Appended(int(members["seq"]), bool(members.get("duplicate")))
     except ApiError as error:
-        raise _refused(error, command_id, size, connection.max_payload) from error
+        raise _refused(error, request, connection.max_payload) from error
     except (StreamError, KeyError, ValueError) as error:
-        raise OutcomeUnknown(command_id, f"an answer nobody understands: {error}") from error
+        raise OutcomeUnknown(request.command_id, f"an answer nobody understands: {error}") from error
 
 
-def _refused(error: ApiError, command_id: str, size: int, limit: int) -> StreamError:
+def _refused(error: ApiError, request: Request, limit: int) -> StreamError:
     if error.error_code in CONFLICTS:
         actual = _ACTUAL.search(error.description)
         return StreamConflict(str(error), error.error_code, int(actual[1]) if actual else None)
     if error.error_code == TOO_LARGE:
-        return MessageTooLarge(size, limit)
-    if error.error_code == BAD_HEADERS:
+        return MessageTooLarge(request.size, limit)
+    if error.error_code in {BAD_HEADERS, BATCH_DISABLED}:
         return error
-    return OutcomeUnknown(command_id, str(error))
+    return OutcomeUnknown(request.command_id, str(error))
+
+
+_BATCH_HEADERS = len(header_block({BATCH_ID: "0" * 32, BATCH_SEQUENCE: "999", BATCH_COMMIT: "1"}))

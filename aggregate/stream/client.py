@@ -10,7 +10,8 @@ from typing import Any, Self, TypeVar, Unpack
 
 from aggregate.config import Settings
 from aggregate.errors import ConfigError, Mistake, OutcomeUnknown, StreamError, Unavailable
-from aggregate.stream.append import SEQUENCE_UNCERTAIN, WRONG_SEQUENCE, append_message
+from aggregate.stream.append import SEQUENCE_UNCERTAIN, WRONG_SEQUENCE, request_of
+from aggregate.stream.appender import Appender
 from aggregate.stream.connection import Connection
 from aggregate.stream.durability import UNKNOWN, Durability, judge, read_sync_interval
 from aggregate.stream.events import EventStream
@@ -75,6 +76,7 @@ class StreamClient(EventStream):
         self._link = Link(
             servers, self._breaker, self._prepare, identity=options.get("identity"), tls=options.get("tls"), name=self._node_id
         )
+        self._appender = Appender(self._link.connection)
         self._programs = ProgramRegistry(self.bucket(BUCKET))
         self._facts: StreamFacts | None = None
         self._durability: Durability = UNKNOWN
@@ -122,6 +124,7 @@ class StreamClient(EventStream):
             self._looking.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._looking
+        await self._appender.close()
         await self._link.close()
 
     # How it is.
@@ -189,10 +192,10 @@ class StreamClient(EventStream):
         ttl: float | None = None,
         timeout: float = 5.0,
     ) -> Appended:
-        connection = self._usable()
+        self._check_usable()
         try:
-            appended = await append_message(
-                connection, key, body, headers, expected=expected, claim_owner=claim_owner, ttl=ttl, timeout=timeout
+            appended = await self._appender.append(
+                request_of(key, body, headers, expected=expected, claim_owner=claim_owner, ttl=ttl), timeout
             )
         except (Unavailable, OutcomeUnknown):
             self._breaker.failure()
@@ -302,9 +305,9 @@ class StreamClient(EventStream):
             Unavailable: there is none, the breaker is open, or there was no answer: nobody knows what became of it.
             ApiError: the server refused it.
         """
-        connection = self._usable()
+        self._check_usable()
         try:
-            answer = await asked(connection, request)
+            answer = await asked(self._link.connection(), request)
         except Unavailable:
             self._breaker.failure()
             raise
@@ -345,6 +348,7 @@ class StreamClient(EventStream):
         replicas = {BUCKET: await buckets.ensure()}
         sync = await read_sync_interval(connection, self._monitors)
         self._facts = facts
+        self._appender.together = sync.seconds == 0
         self._durability = judge(connection.info, facts, replicas, sync, self._replicas)
 
     async def _keep_looking(self) -> None:
@@ -353,14 +357,17 @@ class StreamClient(EventStream):
             with contextlib.suppress(Unavailable, StreamError):  # what cannot be asked now is asked in a minute
                 await self._look(self._link.connection())
 
-    def _usable(self) -> Connection:
-        """The connection, where something may be sent on it now. Obliges the caller to tell the breaker how it went."""
+    def _check_usable(self) -> None:
+        """Whether something may be sent now. Obliges the caller to tell the breaker how it went.
+
+        Raises:
+            Unavailable: it may not; says why.
+        """
         if self._strict and self._durability.weaknesses:
             raise Unavailable(f"durability is strict: {'; '.join(self._durability.weaknesses)}", "weak_store", LOOK_EVERY)
-        connection = self._link.connection()
+        self._link.connection()
         if not self._breaker.allow():
             raise Unavailable("the log failed several times in a row and is given a rest", "breaker_open", self._breaker.retry_after or 0.1)
-        return connection
 
     async def _read_from_leader(self, subject: str, after: int, upto: int, most: int | None) -> list[StoredMessage]:
         found: list[StoredMessage] = []

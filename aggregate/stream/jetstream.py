@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import orjson
 from aggregate.errors import StreamError, quote
 from aggregate.stream.connection import Connection
 from aggregate.stream.interface import StoredMessage
-from aggregate.stream.wire import Message, parse_headers
+from aggregate.stream.wire import Headers, Message
 
 API = "$JS.API"
 NOT_FOUND = 10059
@@ -27,7 +28,7 @@ NANOSECONDS = 1_000_000_000
 BATCH = 1000
 """Messages asked for in one direct get."""
 
-_STORED_HEADERS = ("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence")
+_STORED = re.compile(rb"\r\nNats-Sequence: (\d+)\r\nNats-Time-Stamp: (\S+)\r\nNats-Num-Pending: \d+\r\nNats-Last-Sequence: (\d+)\r\n")
 
 
 class ApiError(StreamError):
@@ -92,12 +93,12 @@ async def get_message(connection: Connection, stream: str, *, timeout: float = 5
         subject=str(message["subject"]),
         body=base64.b64decode(message.get("data") or ""),
         time=parse_timestamp(message["time"]),
-        headers=parse_headers(base64.b64decode(message.get("hdrs") or "")),
+        headers=Headers(base64.b64decode(message.get("hdrs") or "")),
     )
 
 
 async def get_batch(connection: Connection, stream: str, subject: str, *, timeout: float = 5.0, **start: Any) -> Batch:
-    """Messages on a subject from `seq=...` or `start_time=...` on, at most `BATCH`, from any replica: in order and without hole."""
+    """Messages on one literal subject from `seq=...` or `start_time=...` on, at most `BATCH`, from any replica: ordered, without hole."""
     ask = {**start, "next_by_subj": subject, "batch": BATCH}
     answers = await connection.request_many(f"{API}.DIRECT.GET.{stream}", json.dumps(ask).encode(), is_last=_is_last, timeout=timeout)
     end = answers.pop()
@@ -106,24 +107,28 @@ async def get_batch(connection: Connection, stream: str, subject: str, *, timeou
     messages: list[StoredMessage] = []
     before = 0
     for answer in answers:
-        headers = answer.headers
-        if int(headers["Nats-Last-Sequence"]) != before:
+        place, sequence, time, expected = _place(answer.head)
+        if expected != before:
             return Batch(messages, 1)  # one got lost on the way between servers: the rest is asked for again
-        messages.append(stored_message(answer.data, headers))
-        before = messages[-1].sequence
+        messages.append(StoredMessage(sequence, subject, answer.data, time, Headers(answer.head[:place])))
+        before = sequence
     if end.status == 404:
         return Batch(messages, 0)
-    headers = end.headers
-    complete = int(headers.get("Nats-Last-Sequence", before)) == before
-    return Batch(messages, int(headers.get("Nats-Num-Pending", "0")) if complete else 1)
+    complete = int(end.headers.get("Nats-Last-Sequence", before)) == before
+    return Batch(messages, int(end.headers.get("Nats-Num-Pending", "0")) if complete else 1)
 
 
-def stored_message(data: bytes, headers: dict[str, str]) -> StoredMessage:
-    """A message as a direct get gives it: where it stands is in its headers."""
-    subject, sequence, time = headers["Nats-Subject"], int(headers["Nats-Sequence"]), parse_timestamp(headers["Nats-Time-Stamp"])
-    for name in _STORED_HEADERS:
-        headers.pop(name, None)
-    return StoredMessage(sequence, subject, data, time, headers)
+def _place(head: bytes) -> tuple[int, int, int, int]:
+    """Where the server's own headers begin in a message of a direct get; its sequence, time, and the sequence sent before it.
+
+    Raises:
+        StreamError: it does not say.
+    """
+    place = head.rfind(b"\r\nNats-Stream: ")
+    found = _STORED.search(head, place) if place >= 0 else None
+    if found is None:
+        raise StreamError(f"direct get: the server does not say where a message stands: {quote(head)}")
+    return place + 2, int(found[1]), parse_timestamp(found[2].decode()), int(found[3])
 
 
 def parse_timestamp(text: str) -> int:

@@ -7,7 +7,7 @@ the connection above it (`connection.py`) never sends anything later than it was
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ class Message:
     @property
     def status(self) -> int:
         """The status in the header line (503: nobody answers, 404, 204, ...), 0 where there is none."""
+        if self.head[8:9] != b" ":
+            return 0
         line = self.head[9:12]
         return int(line) if line.isdigit() else 0
 
@@ -45,9 +47,41 @@ class Message:
         return self.head[12 : self.head.find(CRLF)].decode(errors="replace").strip()
 
     @property
-    def headers(self) -> dict[str, str]:
-        """The headers by name (of equal names the last)."""
-        return parse_headers(self.head)
+    def headers(self) -> Headers:
+        """The headers by name."""
+        return Headers(self.head)
+
+
+class Headers(Mapping[str, str]):
+    """Headers by name (of equal names the last), read out of the raw block when somebody looks: of most messages nobody does."""
+
+    __slots__ = ("_head", "_members")
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+        self._members: dict[str, str] | None = None
+
+    def _read(self) -> dict[str, str]:
+        if self._members is None:
+            self._members = parse_headers(self._head)
+        return self._members
+
+    def __getitem__(self, name: str) -> str:
+        return self._read()[name]
+
+    def __contains__(self, name: object) -> bool:
+        if self._members is None and f"\r\n{name}:".encode() not in self._head:
+            return False  # without reading: no value holds a line break
+        return name in self._read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(self._read())
 
 
 @dataclass(frozen=True, slots=True)
