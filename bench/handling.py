@@ -62,13 +62,17 @@ def deposit(account: AggregateId) -> Command:
 
 async def open_accounts(handler: AggregateHandler, count: int) -> list[AggregateId]:
     accounts = [AggregateId.new_v7() for _ in range(count)]
-    await in_flight(CLIENTS, [partial(handler.submit, opened(account)) for account in accounts])
+    await submit(handler, [opened(account) for account in accounts], CLIENTS)
     return accounts
 
 
-async def submit_deposits(handler: AggregateHandler, accounts: Sequence[AggregateId], count: int, clients: int) -> list[Receipt]:
-    """`count` deposits, the accounts in turn, `clients` commands under way."""
-    commands = [deposit(accounts[index % len(accounts)]) for index in range(count)]
+def deposits(accounts: Sequence[AggregateId], count: int) -> list[Command]:
+    """New deposits, the accounts in turn."""
+    return [deposit(accounts[index % len(accounts)]) for index in range(count)]
+
+
+async def submit(handler: AggregateHandler, commands: Sequence[Command], clients: int) -> list[Receipt]:
+    """The receipts of all commands, `clients` of them under way at any time."""
     return await in_flight(clients, [partial(handler.submit, command) for command in commands])
 
 
@@ -89,16 +93,20 @@ def _submit(scale: Scale, *, accounts: int, commands: int) -> Iterator[Case]:
     with _world() as world:
         run, handler = world.runner.run, world.handler
         ids = run(open_accounts(handler, accounts))
-        run(submit_deposits(handler, ids[:1], 1, 1))
+        run(submit(handler, deposits(ids[:1], 1), 1))
         body = run(stored_bodies(world, ids[0]))[-1]
+        new: list[Command] = []
 
-        def ours() -> list[Receipt]:
-            return run(submit_deposits(handler, ids, count, accounts))
+        def before() -> None:
+            new[:] = deposits(ids, count)
 
-        def beside() -> int:
-            return run(world.raw.publish([body] * count, at_once=accounts))
-
-        yield Timed(ours, beside, check_counts, scale.rounds(7))
+        yield Timed(
+            lambda: run(submit(handler, new, accounts)),
+            lambda: run(world.raw.publish([body] * count, at_once=accounts)),
+            check_counts,
+            scale.rounds(7),
+            before,
+        )
 
 
 @contextmanager
@@ -106,18 +114,24 @@ def _hot(scale: Scale) -> Iterator[Case]:
     count = scale.size(512, 64)
     with _world() as world:
         run, handler = world.runner.run, world.handler
-        (account,) = run(open_accounts(handler, 1))
+        ids = run(open_accounts(handler, 1))
+        new: list[Command] = []
 
-        def check(ours: list[Receipt], beside: list[Receipt]) -> None:
-            versions = [int(receipt.version) for receipt in (*beside, *ours)]
-            assert sorted(versions) == list(range(min(versions), min(versions) + 2 * count)), "a gap or a twin"
+        def before() -> None:
+            new[:] = deposits(ids, 2 * count)  # the first half for the one client, who comes first: ids ascend
 
         yield Timed(
-            lambda: run(submit_deposits(handler, [account], count, CLIENTS)),
-            lambda: run(submit_deposits(handler, [account], count, 1)),
-            check,
+            lambda: run(submit(handler, new[count:], CLIENTS)),
+            lambda: run(submit(handler, new[:count], 1)),
+            partial(check_versions, count),
             scale.rounds(5),
+            before,
         )
+
+
+def check_versions(count: int, ours: list[Receipt], beside: list[Receipt]) -> None:
+    versions = [int(receipt.version) for receipt in (*beside, *ours)]
+    assert sorted(versions) == list(range(min(versions), min(versions) + 2 * count)), "a gap or a twin"
 
 
 @contextmanager
@@ -128,12 +142,18 @@ def _uncached(scale: Scale) -> Iterator[Case]:
         run, warm = world.runner.run, world.handler
         cold = run(world.environment.handler(manifest=MANIFEST, snapshot_threshold=1, cache_bytes=0))
         ids = run(open_accounts(cold, count))
-        run(submit_deposits(warm, ids, count, 1))
+        kept = run(open_accounts(warm, count))
+        new: list[Command] = []
+
+        def before() -> None:
+            new[:] = [*deposits(ids, count), *deposits(kept, count)]
+
         yield Timed(
-            lambda: run(submit_deposits(cold, ids, count, 1)),
-            lambda: run(submit_deposits(warm, ids[:1], count, 1)),
+            lambda: run(submit(cold, new[:count], 1)),
+            lambda: run(submit(warm, new[count:], 1)),
             check_counts,
             scale.rounds(5),
+            before,
         )
 
 
@@ -143,7 +163,7 @@ def _load(scale: Scale) -> Iterator[Case]:
     with _world(snapshot_threshold=1_000_000) as world:
         run, handler = world.runner.run, world.handler
         (account,) = run(open_accounts(handler, 1))
-        run(submit_deposits(handler, [account], count - 1, 1))
+        run(submit(handler, deposits([account], count - 1), 1))
         key = AggregateKey(TENANT, KIND, account)
         stream = handler.stream()
         assert isinstance(stream, StreamClient)

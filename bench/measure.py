@@ -50,6 +50,7 @@ def _rounds(case: Timed, benchmark: BenchmarkFixture) -> tuple[list[float], list
 
     def before() -> None:
         nonlocal answer
+        case.before()
         start = time.perf_counter()
         answer = case.beside()
         others.append(time.perf_counter() - start)

@@ -43,8 +43,11 @@ def _bench(name: str) -> pstats.Stats:
     profile = cProfile.Profile()
     with bench.prepare(Scale(smoke=False)) as case:
         assert isinstance(case, Timed), f"{name} is not timed"
-        case.check(case.ours(), case.beside())
         for _ in range(ROUNDS):
+            case.before()
+            answer = case.beside()
+            case.check(case.ours(), answer)
+            case.before()
             profile.runcall(case.ours)
     return pstats.Stats(profile)
 

@@ -32,12 +32,14 @@ class Timed:
     Attributes:
         check: gets the answers of a round, raises AssertionError where they are wrong. Not timed, called for every round.
         rounds: measured pairs of rounds, after one that is not.
+        before: called before each pair, not timed: for what must be new every time.
     """
 
     ours: Callable[[], Any]
     beside: Callable[[], Any]
     check: Callable[[Any, Any], None]
     rounds: int
+    before: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
