@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from aggregate._version import __version__
-from aggregate.cli import config, demo, dev, doctor, events, program, serve, state, submit
+from aggregate.cli import config, demo, dev, doctor, events, program, replay, serve, state, submit
 from aggregate.cli.exits import EXIT_CODES
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("demo")(demo.demo)
 app.command("submit")(submit.submit)
 app.command("events")(events.events)
 app.command("state")(state.state)
+app.command("replay")(replay.replay)
 app.add_typer(program.app, name="program")
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
