@@ -138,12 +138,12 @@ class EmbeddedNats:
     def pause(self) -> None:
         """Freeze the server (SIGSTOP): connections stay open, nothing is answered."""
         if self._process is not None:
-            self._process.send(signal.SIGSTOP)
+            self._process.pause()
 
     def resume(self) -> None:
         """Undo `pause`."""
         if self._process is not None:
-            self._process.send(signal.SIGCONT)
+            self._process.resume()
 
     async def __aenter__(self) -> Self:
         try:

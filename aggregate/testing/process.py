@@ -64,6 +64,15 @@ class TetheredProcess:
         """Send a signal; nothing happens where the program has ended."""
         self._popen.send_signal(number)
 
+    def pause(self) -> None:
+        """Freeze it (SIGSTOP); returns when it stands still."""
+        self.send(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def resume(self) -> None:
+        """Undo `pause`."""
+        self.send(signal.SIGCONT)
+
     async def stop(self, timeout: float = 10.0, *, how: int = signal.SIGTERM) -> int:
         """End it with the signal `how`, with SIGKILL when that takes longer than `timeout` seconds. Returns the exit code."""
         self.send(how)

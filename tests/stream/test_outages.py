@@ -80,9 +80,10 @@ async def test_an_append_without_an_answer_in_time_has_an_unknown_outcome_and_ma
     with pytest.raises(OutcomeUnknown):
         await client.append(key, *written(new_message(key)), expected=0, timeout=0.1)
     nats.resume()
-    async with asyncio.timeout(20):
-        while await client.last(key) is None:
-            await asyncio.sleep(0.01)
+    async with client.subscribe([subject_of(key)], after=0) as subscription:
+        landed = await asyncio.wait_for(anext(subscription), 20)
+    assert not isinstance(landed, Passed)
+    assert landed.subject == subject_of(key)
 
 
 async def test_the_breaker_opens_after_failures_and_closes_by_itself(nats: EmbeddedNats) -> None:
