@@ -15,9 +15,9 @@ from aggregate.types import AggregateId, AggregateType, TenantId
 DIGEST = "ab" * 32
 NODE = """
 import asyncio, sys
-import asyncio
-import sys
-from aggregate.types import AggregateId, AggregateType, TenantId
+from dataclasses import replace
+from aggregate.storage import StorageClient
+from aggregate.types import Document, Snapshot
 
 async def main():
     first = Snapshot.new_test(aggregate_id=sys.argv[2], program="ab" * 32, sequence=3)
