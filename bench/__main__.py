@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import report
+from bench import page, report
 from bench.registry import Bench
 from bench.results import Results, failures
 from bench.table import BENCHES
@@ -93,7 +93,8 @@ def _record(results: Results, baseline: Results | None) -> int:
     if baseline is not None:
         results.ratios = {name: row for name, row in (baseline.ratios | results.ratios).items() if name in {b.name for b in BENCHES}}
     results.write(BASELINE)
-    print(f"\nrecorded {BASELINE}")
+    page.write(results, BENCHES)
+    print(f"\nrecorded {BASELINE} and the table of {page.PAGE}")
     return 0
 
 
