@@ -15,7 +15,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\Z")
 _SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(r"([0-9]+)\s*([A-Za-z]*)\Z")
-_NATS_SCHEMES = ("nats", "tls", "ws", "wss")
+_NATS_SCHEMES = ("nats", "tls")
 
 
 def _seconds(value: Any) -> Any:

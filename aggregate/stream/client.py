@@ -7,10 +7,12 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar, Unpack
+from urllib.parse import urlsplit
 
 from aggregate.config import Settings
+from aggregate.config.fields import hide_password
 from aggregate.errors import ConfigError, Mistake, OutcomeUnknown, StreamError, Unavailable
-from aggregate.stream.append import SEQUENCE_UNCERTAIN, WRONG_SEQUENCE, request_of
+from aggregate.stream.append import SEQUENCE_UNCERTAIN, WRONG_SEQUENCE, check_size, request_of
 from aggregate.stream.appender import Appender
 from aggregate.stream.connection import Connection
 from aggregate.stream.durability import UNKNOWN, Durability, judge, read_sync_interval
@@ -30,6 +32,7 @@ from aggregate.stream.wire import header_block
 from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId
 from aggregate.types.breaker import Breaker, BreakerState
 
+SCHEMES = ("nats", "tls")
 LOOK_EVERY = 60.0
 PREPARE_TIMEOUT = 3.0
 CONFIRM_ATTEMPTS = 10
@@ -91,8 +94,11 @@ class StreamClient(EventStream):
         `servers` are URLs like `nats://host:4222`; one is enough, the cluster names the others.
 
         Raises:
-            ConfigError: the identity is unusable, or durability is strict and the store is weak.
+            ConfigError: a URL or the identity is unusable, or durability is strict and the store is weak.
         """
+        wrong = [url for url in servers if urlsplit(url).scheme not in SCHEMES]
+        if wrong:
+            raise ConfigError([Mistake("nats_url", f"{hide_password(url)} begins with none of {', '.join(SCHEMES)}") for url in wrong])
         identity = options.get("identity")
         if identity is not None:
             identity.check()
@@ -192,11 +198,11 @@ class StreamClient(EventStream):
         ttl: float | None = None,
         timeout: float = 5.0,
     ) -> Appended:
+        request = request_of(key, body, headers, expected=expected, claim_owner=claim_owner, ttl=ttl)
+        check_size(request, self.max_payload)
         self._check_usable()
         try:
-            appended = await self._appender.append(
-                request_of(key, body, headers, expected=expected, claim_owner=claim_owner, ttl=ttl), timeout
-            )
+            appended = await self._appender.append(request, timeout)
         except (Unavailable, OutcomeUnknown):
             self._breaker.failure()
             raise
@@ -256,7 +262,10 @@ class StreamClient(EventStream):
 
     async def read_since(self, key: AggregateKey, *, milliseconds: int, upto: int) -> list[StoredMessage]:
         subject, start = subject_of(key), format_timestamp(milliseconds)
-        batch = await self._batch(subject, start_time=start)
+        for _ in range(READ_ATTEMPTS):
+            batch = await self._batch(subject, start_time=start)
+            if batch.messages or not batch.pending:
+                break
         found = [message for message in batch.messages if message.sequence <= upto]
         if batch.messages and batch.pending:
             found += await self.read(key, after=batch.messages[-1].sequence, upto=upto)

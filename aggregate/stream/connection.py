@@ -122,6 +122,9 @@ class Connection(asyncio.Protocol):
             self.abort()
             why = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
             raise ConnectionLost(f"{host}:{port}: {why}") from error
+        except ConnectionLost as error:
+            self.abort()
+            raise ConnectionLost(f"{host}:{port}: {error}") from error
         except BaseException:
             self.abort()
             raise

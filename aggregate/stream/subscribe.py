@@ -64,6 +64,7 @@ class JetStreamSubscription:
         self._line: asyncio.Queue[Message | None] = asyncio.Queue()
         self._connection: Connection | None = None
         self._consumer = ""
+        self._inbox = ""
         self._listening = 0
         self._expected = 1  # the consumer's own number of the next message
         self._open = 0  # messages still to come out of the pull

@@ -176,7 +176,7 @@ def test_sizes_may_have_a_unit() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("localhost:4222", "the scheme is none of nats, tls, ws, wss"),
+        ("localhost:4222", "the scheme is none of nats, tls"),
         ("http://host", "the scheme is none of"),
         ("nats://", "no host"),
         ("nats://host:99999", "Port out of range"),

@@ -81,6 +81,26 @@ async def test_a_message_sent_twice_is_a_duplicate_or_a_conflict_and_stands_once
     assert len(await log.read(key, after=0, upto=2**62)) == 1
 
 
+async def test_batches_on_replicas_tell_each_its_own_sequence(shared: NatsCluster) -> None:
+    client = await StreamClient.connect(shared.urls, replicas=3, monitors=shared.monitor_urls)
+    await asyncio.wait_for(client.wait_connected(), 30)
+    assert client._appender.together
+    keys = [new_key() for _ in range(200)]
+    taken = await client.append(keys[150], *written(new_message(keys[150])), expected=0)
+    appended = await asyncio.gather(
+        *(client.append(key, *written(new_message(key)), expected=0, claim_owner=number % 2 == 0) for number, key in enumerate(keys)),
+        return_exceptions=True,
+    )
+    for number, (key, answer) in enumerate(zip(keys, appended, strict=True)):
+        mine = taken if number == 150 else answer
+        assert isinstance(answer, StreamConflict) == (number == 150)
+        assert not isinstance(mine, BaseException)
+        stored = await client.message_at(mine.sequence)
+        assert stored is not None
+        assert stored.subject == subject_of(key)
+    await client.close()
+
+
 async def test_the_death_of_the_leader_loses_nothing_and_is_got_over(cluster: NatsCluster) -> None:
     client = await connected(cluster)
     key = new_key()
