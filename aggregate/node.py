@@ -233,7 +233,7 @@ class Node:
         return metrics
 
 
-async def register(programs: ProgramSet, stream: StreamClient) -> ProgramSet:
+async def register(programs: ProgramSet, stream: EventLog) -> ProgramSet:
     """The programs with their generations, after the log was told of them. Raises Unavailable, StreamError."""
     generations = {each.type: await stream.register_program(each.type, each.digest, each.language, each.source) for each in programs}
     return programs.with_generations(generations)

@@ -43,9 +43,14 @@ class AggregateInstance:
     @classmethod
     def new_test_with_tenant(cls, tenant_id: str) -> AggregateInstance:
         """A new account of a tenant, with the lenient bank program of `aggregate.testing`."""
+        return cls(AggregateKey(TenantId(tenant_id), AggregateType("Account"), AggregateId.new_v7()), cls.new_test_program())
+
+    @staticmethod
+    def new_test_program() -> TypeProgram:
+        """The lenient bank program."""
         from aggregate.testing import lenient_program  # noqa: PLC0415 - test machinery is not loaded in a node
 
-        return cls(AggregateKey(TenantId(tenant_id), AggregateType("Account"), AggregateId.new_v7()), lenient_program())
+        return lenient_program()
 
     @classmethod
     def rehydrate(
@@ -60,10 +65,7 @@ class AggregateInstance:
             RehydrationError: an event does not follow, or cannot be applied; there is neither a snapshot nor an event.
         """
         events = list(events)
-        if program is None:
-            from aggregate.testing import lenient_program  # noqa: PLC0415 - as above
-
-            program = lenient_program()
+        program = program or cls.new_test_program()
         first = snapshot if snapshot is not None else events[0] if events else None
         if first is None:
             raise RehydrationError("neither a snapshot nor an event says which aggregate this is")

@@ -1,9 +1,9 @@
 """For tests, of this project and of programs: an embedded nats-server, in-memory twins of log and store, handlers that share them."""
 
-from aggregate.testing.environment import Environment, registered
+from aggregate.testing.environment import Environment
 from aggregate.testing.lenient import LENIENT_BANK, lenient_program
 from aggregate.testing.memory_storage import MemoryStorage
 from aggregate.testing.memory_stream import MemoryStream
 from aggregate.testing.nats import EmbeddedNats
 
-__all__ = ["LENIENT_BANK", "EmbeddedNats", "Environment", "MemoryStorage", "MemoryStream", "lenient_program", "registered"]
+__all__ = ["LENIENT_BANK", "EmbeddedNats", "Environment", "MemoryStorage", "MemoryStream", "lenient_program"]

@@ -15,19 +15,13 @@ if TYPE_CHECKING:
 
 from aggregate.config import AggregateManifest, Settings
 from aggregate.handler import AggregateHandler
-from aggregate.runtime import ProgramSet, RuntimeExecutor
+from aggregate.node import register
+from aggregate.runtime import RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
-from aggregate.stream.interface import EventLog
 from aggregate.testing.lenient import LENIENT_BANK
 from aggregate.testing.nats import EmbeddedNats
 from aggregate.types.record import Observer
-
-
-async def registered(programs: ProgramSet, stream: EventLog) -> ProgramSet:
-    """The programs, numbered by the log."""
-    numbers = [(each.type, await stream.register_program(each.type, each.digest, each.language, each.source)) for each in programs]
-    return programs.with_generations(dict(numbers))
 
 
 class Environment:
@@ -122,5 +116,5 @@ class Environment:
         wanted = manifest if manifest is not None else AggregateManifest.of_sources(sources or {"Account": LENIENT_BANK})
         executor = RuntimeExecutor(gas_decide=given.gas_decide, gas_apply=given.gas_apply, snapshot_threshold=given.snapshot_threshold)
         stream = await self.stream()
-        programs = await registered(executor.load(wanted), stream)
+        programs = await register(executor.load(wanted), stream)
         return AggregateHandler(given, programs, storage if storage is not None else await self.storage(), stream, observers)

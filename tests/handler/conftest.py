@@ -10,9 +10,10 @@ import pytest
 
 from aggregate.config import AggregateManifest, Settings
 from aggregate.handler import AggregateHandler
+from aggregate.node import register
 from aggregate.runtime import RuntimeExecutor
 from aggregate.stream.codec import decode_message
-from aggregate.testing import LENIENT_BANK, MemoryStorage, MemoryStream, registered
+from aggregate.testing import LENIENT_BANK, MemoryStorage, MemoryStream
 from aggregate.types import AggregateId, AggregateKey, AggregateType, Command, Commit, TenantId
 from aggregate.types.record import CommandRecord
 
@@ -32,7 +33,7 @@ class World:
         given = Settings(**{"nats_url": "nats://memory:4222", "retry_backoff": 0.001, "snapshot_threshold": 3, **settings})
         executor = RuntimeExecutor(snapshot_threshold=given.snapshot_threshold)
         manifest = AggregateManifest.of_sources(sources or {"Account": LENIENT_BANK}, **(definition or {}))
-        programs = await registered(executor.load(manifest), self.stream)
+        programs = await register(executor.load(manifest), self.stream)
         return AggregateHandler(given, programs, self.storage, self.stream, [self.records.append])
 
     async def commits(self, command: Command) -> list[Commit]:
