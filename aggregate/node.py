@@ -25,6 +25,7 @@ from aggregate.observability.tracing import CommandSpans
 from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
+from aggregate.stream.interface import EventLog
 
 log = structlog.get_logger("aggregate.node")
 
