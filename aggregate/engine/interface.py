@@ -235,8 +235,8 @@ class Engine(Protocol):
         """The id of a command's event: a version 7 UUID that is a function of its arguments.
 
         48 bits of Unix milliseconds of `time` (RFC 3339, UTC, `YYYY-MM-DDTHH:MM:SS.mmmZ`; digits after the third are cut), version 7, then
-        the leading bits of sha256(tenant_id NUL aggregate_id NUL command_id NUL index in decimal) with the variant bits set: byte 6 = 0x70 |
-        (h[0] & 0x0f), byte 7 = h[1], byte 8 = 0x80 | (h[2] & 0x3f), bytes 9..15 = h[3..10].
+        the leading bits of sha256(tenant_id NUL aggregate_id NUL command_id NUL index in decimal) with the variant bits set:
+        byte 6 = 0x70 | (h[0] & 0x0f), byte 7 = h[1], byte 8 = 0x80 | (h[2] & 0x3f), bytes 9..15 = h[3..10].
 
         Raises:
             ValueError: `time` is not of that form.

@@ -223,8 +223,7 @@ pub fn check_mutable(context: &Context, target: &Value) -> Result<(), Halt> {
 #[cold]
 fn immutable(target: &Value, own: bool) -> Halt {
     let key = match (target, own) {
-        (Value::Range(_), _) => "frozen.range",
-        (Value::List(_), false) => "frozen.list",
+        (Value::List(_), false) | (Value::Range(_), _) => "frozen.list",
         (Value::List(_), true) => "mutation.list",
         (_, false) => "frozen.map",
         (_, true) => "mutation.map",

@@ -16,7 +16,7 @@ fn mutable<'a>(context: &Context, receiver: &'a Value) -> Result<&'a List, Halt>
     check_mutable(context, receiver)?;
     match receiver {
         Value::List(list) => Ok(list),
-        _ => Err(fail("frozen.range").into()),
+        _ => Err(fail("frozen.list").into()),
     }
 }
 

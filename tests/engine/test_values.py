@@ -154,7 +154,7 @@ def test_values(run, source, value):
         ("1 / 0", "runtime/div_zero", "/ by zero"),
         ("9999999999999999999999999999999999 + 1", "runtime/overflow", "the result of + has more than 34 digits"),
         ("sum([9999999999999999999999999999999999, 1])", "runtime/overflow", "the result of sum has more than 34 digits"),
-        ("range(2).append(1)", "runtime/frozen", "a range cannot be changed; copy it with list(x)"),
+        ("range(2).append(1)", "runtime/frozen", "this list is an input, a const or a range and cannot be changed; copy it with list(x)"),
         ("'a' * 200001", "resource/limit", "a string may have 200000 code points, this one would have more"),
         ("[0] * 100001", "resource/limit", "a list may have 100000 elements, this one would have more"),
         ("{'k' * 257 + '': 1}", "resource/limit", "a key of a map may have 256 code points, this one has more"),

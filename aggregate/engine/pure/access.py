@@ -104,13 +104,10 @@ def check_mutable(call: Call, target: Value, at: At) -> None:
         Failure: `frozen.*` for a range and for what was not made in this call, `mutation.*` for what is being iterated.
     """
     kind = type(target)
-    if kind is List or kind is Map:
-        if target.epoch == call.epoch:
-            if call.locks and id(target) in call.locks:
-                raise Failure(f"mutation.{type_name(target)}", at)
-            return
-    elif kind is range:
-        raise Failure("frozen.range", at)
+    if (kind is List or kind is Map) and target.epoch == call.epoch:
+        if call.locks and id(target) in call.locks:
+            raise Failure(f"mutation.{type_name(target)}", at)
+        return
     raise Failure(f"frozen.{type_name(target)}", at)
 
 
