@@ -12,10 +12,11 @@ from typing import Any
 from aggregate.config import AggregateManifest
 from aggregate.handler import AggregateHandler
 from aggregate.handler.loader import Loader
+from aggregate.node import register
 from aggregate.runtime import RuntimeExecutor
 from aggregate.stream import StreamClient
 from aggregate.stream.subjects import subject_of
-from aggregate.testing import Environment, MemoryStorage, registered
+from aggregate.testing import Environment, MemoryStorage
 from aggregate.types import AggregateId, AggregateKey, AggregateType, Command, Receipt, TenantId
 from bench.log import RawLog
 from bench.loop import event_loop, in_flight
@@ -167,7 +168,7 @@ def _load(scale: Scale) -> Iterator[Case]:
         key = AggregateKey(TENANT, KIND, account)
         stream = handler.stream()
         assert isinstance(stream, StreamClient)
-        programs = run(registered(RuntimeExecutor().load(MANIFEST), stream))
+        programs = run(register(RuntimeExecutor().load(MANIFEST), stream))
         expected = run(handler.get(TENANT, KIND, account))
         loader = Loader(programs, MemoryStorage(), stream, owned_ids=True)
 
