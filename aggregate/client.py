@@ -129,10 +129,19 @@ class AggregateClient:
         except grpc.aio.AioRpcError as error:
             raise _error(error) from error
 
-    async def get(self, aggregate_type: str, aggregate_id: str, *, timeout: float | None = None) -> AggregateState:
-        """The newest state. Raises NotFound, TenantAccessDenied, ..."""
+    async def get(
+        self,
+        aggregate_type: str,
+        aggregate_id: str,
+        *,
+        at_version: int | None = None,
+        at_time: str = "",
+        timeout: float | None = None,
+    ) -> AggregateState:
+        """The newest state; or as of a version, or of a time (RFC 3339). Raises NotFound, ValidationError, TenantAccessDenied, ..."""
+        request = pb.GetRequest(aggregate_type=aggregate_type, aggregate_id=aggregate_id, at_version=at_version, at_time=at_time)
         try:
-            reply = await self._query.Get(pb.GetRequest(aggregate_type=aggregate_type, aggregate_id=aggregate_id), **self._call(timeout))
+            reply = await self._query.Get(request, **self._call(timeout))
         except grpc.aio.AioRpcError as error:
             raise _error(error) from error
         return read_state(reply)

@@ -1,4 +1,4 @@
-"""`aggregate events`: the history of one aggregate."""
+"""`aggregate events`: the history of one aggregate, and what is added to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from aggregate.cli.exits import run, write
 from aggregate.cli.options import DEFAULT_NODE, DEFAULT_TIMEOUT, AsJson, Id, Node, Tenant, Timeout, Type
 from aggregate.client import AggregateClient
+from aggregate.errors import Unavailable
 from aggregate.types import Event
 from aggregate.types.json import canonical
 
@@ -21,6 +22,9 @@ def events(
     tenant: Tenant = "",
     after: Annotated[int, typer.Option("--after", min=0, help="Only events after this version.")] = 0,
     limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many; 0: all.")] = 0,
+    start: Annotated[
+        str, typer.Option("--from", metavar="POSITION", help="With --follow: only what comes after this position (of an event or a reply).")
+    ] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Go on with each event as it comes, until Ctrl-C.")] = False,
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
@@ -28,6 +32,8 @@ def events(
     """Print the events of an aggregate, oldest first."""
     if follow and limit:
         raise typer.BadParameter("--follow goes on for ever, --limit does not", param_hint="--limit")
+    if start and not follow:
+        raise typer.BadParameter("a position is where --follow starts; --after VERSION leaves out earlier events", param_hint="--from")
 
     async def work() -> None:
         async with AggregateClient(node, tenant_id=tenant, timeout=timeout) as client:
@@ -35,10 +41,17 @@ def events(
                 for event in await client.read_events(aggregate_type, aggregate_id, after_version=after, limit=limit):
                     write(as_line(event, as_json=as_json))
                 return
-            async for stored in client.subscribe(aggregate_types=[aggregate_type], aggregate_ids=[aggregate_id]):
-                for event in stored.events:
-                    if event.version > after:
-                        write(as_line(event, as_json=as_json))
+            reached = start
+            try:
+                async for stored in client.subscribe(after_position=start, aggregate_types=[aggregate_type], aggregate_ids=[aggregate_id]):
+                    for event in stored.events:
+                        if event.version > after:
+                            write(as_line(event, as_json=as_json))
+                    reached = stored.position
+            except Unavailable as error:
+                if reached:
+                    raise Unavailable(f"{error}; go on with --from {reached}", error.reason) from error
+                raise
 
     run(work(), as_json=as_json)
 

@@ -1,8 +1,11 @@
-"""`aggregate state`: one aggregate's newest state."""
+"""`aggregate state`: one aggregate's state, now or in the past."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Annotated, Any
+
+import typer
 
 from aggregate.cli.exits import run, write
 from aggregate.cli.options import DEFAULT_NODE, DEFAULT_TIMEOUT, AsJson, Id, Node, Tenant, Timeout, Type
@@ -17,14 +20,16 @@ def state(
     aggregate_id: Id,
     node: Node = DEFAULT_NODE,
     tenant: Tenant = "",
+    at: Annotated[str, typer.Option("--at", metavar="VERSION|TIME", help="As of a version, or of a time like 2026-01-31T12:00:00Z.")] = "",
     timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Print an aggregate's state, version and hash."""
+    version = int(at) if re.fullmatch("[0-9]{1,19}", at) else None
 
     async def work() -> None:
         async with AggregateClient(node, tenant_id=tenant, timeout=timeout) as client:
-            found = await client.get(aggregate_type, aggregate_id)
+            found = await client.get(aggregate_type, aggregate_id, at_version=version, at_time="" if version is not None else at)
         write(as_json_line(found) if as_json else as_text(found))
 
     run(work(), as_json=as_json)

@@ -21,8 +21,16 @@ class Handler(Protocol):
         is awaited before a command has its place in the queue. Raises what the tree of errors holds.
         """
 
-    async def get(self, tenant_id: TenantId, aggregate_type: AggregateType, aggregate_id: AggregateId) -> AggregateState:
-        """The newest state. Raises NotFound, TenantAccessDenied, Unavailable, ..."""
+    async def get(
+        self,
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        aggregate_id: AggregateId,
+        *,
+        at_version: int | None = None,
+        at_time: str | None = None,
+    ) -> AggregateState:
+        """The newest state, or as of a version or a time (RFC 3339). Raises NotFound, ValidationError, TenantAccessDenied, ..."""
 
     async def read_events(
         self,

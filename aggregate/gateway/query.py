@@ -1,4 +1,4 @@
-"""QueryService: the newest state of one aggregate."""
+"""QueryService: the state of one aggregate, now or in the past."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ class QueryService(pb_grpc.QueryServiceServicer):
         try:
             tenant_id = self._calls.metadata(context).tenant_id
             state = await self._calls.backend.handler().get(
-                tenant_id, AggregateType(request.aggregate_type), AggregateId(request.aggregate_id)
+                tenant_id,
+                AggregateType(request.aggregate_type),
+                AggregateId(request.aggregate_id),
+                at_version=request.at_version if request.HasField("at_version") else None,
+                at_time=request.at_time or None,
             )
             return write_state(state)
         except Exception as error:  # noqa: BLE001 - every error becomes a status; `abort` logs what is a defect of ours

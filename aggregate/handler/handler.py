@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ from aggregate.errors import (
 )
 from aggregate.handler.appending import Appender
 from aggregate.handler.cache import HotCache
+from aggregate.handler.history import Folded, Moment, fold_to, history
 from aggregate.handler.lane import Lane, LaneParts, LaneRules
 from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader
@@ -182,25 +184,47 @@ class AggregateHandler:
         self._observe(command, pending, started, receipt=receipt)
         return receipt
 
-    async def get(self, tenant_id: TenantId, aggregate_type: AggregateType, aggregate_id: AggregateId) -> AggregateState:
-        """The newest state of an aggregate.
+    async def get(
+        self,
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        aggregate_id: AggregateId,
+        *,
+        at_version: int | None = None,
+        at_time: str | None = None,
+    ) -> AggregateState:
+        """The state of an aggregate: the newest, or what the program of now makes of its past.
+
+        Args:
+            tenant_id: whose.
+            aggregate_type: of which type.
+            aggregate_id: which.
+            at_version: after so many events.
+            at_time: after what was decided at this time (RFC 3339) or before, by the clocks of the nodes that decided.
 
         Raises:
-            NotFound, TenantAccessDenied, ValidationError, RehydrationError, Unavailable, StreamError.
+            NotFound: there is none, or there was none yet.
+            ValidationError: it has not come to that version; or what is asked for is no version, no time, or both.
+            TenantAccessDenied, RehydrationError, Unavailable, StreamError.
         """
+        moment = Moment.of(at_version, at_time)
         key = AggregateKey(tenant_id, aggregate_type, aggregate_id)
-        self._programs.get(aggregate_type)
-        loaded = await self._newest(key)
-        if loaded.version == 0:
+        program = self._programs.get(aggregate_type)
+        found: Loaded | Folded = await self._newest(key)
+        if moment.version is not None and moment.version > found.version > 0:
+            raise ValidationError(f"the aggregate is at version {found.version}", "at_version")
+        if moment.is_past(found.version):
+            found = await fold_to(self._stream, program, key, moment, upto=found.sequence)
+        if found.version == 0:
             raise NotFound(aggregate_id)
         return AggregateState(
             tenant_id=tenant_id,
             aggregate_type=aggregate_type,
             aggregate_id=aggregate_id,
-            version=Version(loaded.version),
-            state=Document(loaded.state.json()),
-            state_hash=loaded.state.hash(),
-            position=self._stream.position(loaded.sequence),
+            version=Version(found.version),
+            state=Document(found.state.json()),
+            state_hash=found.state.hash(),
+            position=self._stream.position(found.sequence),
         )
 
     async def read_events(
@@ -223,11 +247,12 @@ class AggregateHandler:
         if loaded.version == 0:
             raise NotFound(aggregate_id)
         events: list[Event] = []
-        for stored in await self._stream.read(key, after=0, upto=loaded.sequence):
-            position = self._stream.position(stored.sequence)
-            events += (event for event in events_of(decode_message(stored), position) if event.version > after_version)
-            if limit is not None and len(events) >= limit:
-                return events[:limit]
+        async with aclosing(history(self._stream, key, upto=loaded.sequence)) as messages:
+            async for stored in messages:
+                position = self._stream.position(stored.sequence)
+                events += (event for event in events_of(decode_message(stored), position) if event.version > after_version)
+                if limit is not None and len(events) >= limit:
+                    return events[:limit]
         return events
 
     async def drain(self, timeout: float) -> bool:

@@ -12,11 +12,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from aggregate.errors import ErrorRecord, RehydrationError, ValidationError, quote
+from aggregate.errors import ErrorRecord, RehydrationError, Unavailable, ValidationError, quote
 from aggregate.runtime import State, TypeProgram
 from aggregate.stream.codec import decode_message, encode_body
 from aggregate.stream.interface import EventLog, StoredMessage
 from aggregate.types import AggregateKey, Commit, CommitMessage
+from aggregate.types.ids import MAX_VERSION
 from aggregate.types.time import format_time
 
 PAGE = 500
@@ -62,11 +63,43 @@ class Folded:
         return replace(self, state=fold.state, version=fold.version, sequence=sequence, time=fold.time or self.time)
 
 
-async def history(stream: EventLog, key: AggregateKey, *, upto: int, after: int = 0) -> AsyncGenerator[StoredMessage, None]:
-    """The aggregate's messages with `after < sequence <= upto`, in order.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """As of when: after `version` events, or after the commits not later than `time` (text as commits have it); neither: now."""
 
-    What a replica behind the leader leaves out comes from the leader. Others get their turn every `SLICE` messages. Raises Unavailable,
-    StreamError.
+    version: int | None = None
+    time: str | None = None
+
+    @classmethod
+    def of(cls, at_version: int | None, at_time: str | None) -> Moment:
+        """What a caller asks for, checked.
+
+        Raises:
+            ValidationError: no version, no time, or both; names `at_version` or `at_time`.
+        """
+        if at_version is not None and at_time is not None:
+            raise ValidationError("a version or a time, not both", "at_time")
+        if at_version is not None and not 0 <= at_version <= MAX_VERSION:
+            raise ValidationError(f"a version is an integer from 0 to {MAX_VERSION}, got {quote(at_version)}", "at_version")
+        return cls(at_version, None if at_time is None else read_time(at_time, "at_time"))
+
+    def is_past(self, version: int) -> bool:
+        """Whether an aggregate at `version` may have to be folded again."""
+        return self.time is not None or (self.version is not None and self.version != version)
+
+    def cuts(self, folded: Folded) -> bool:
+        """Whether `folded` is beyond it."""
+        return (self.version is not None and folded.version > self.version) or (self.time is not None and folded.time > self.time)
+
+
+async def history(stream: EventLog, key: AggregateKey, *, upto: int, after: int = 0) -> AsyncGenerator[StoredMessage, None]:
+    """The aggregate's messages with `after < sequence <= upto`, in order, `upto` being the sequence of one of them.
+
+    What a replica behind the leader leaves out comes from the leader. Others get their turn every `SLICE` messages.
+
+    Raises:
+        Unavailable: also where the one at `upto` does not come: the servers that answer are behind, and leave out who knows what.
+        StreamError.
     """
     leader = False
     while after < upto:
@@ -78,7 +111,7 @@ async def history(stream: EventLog, key: AggregateKey, *, upto: int, after: int 
         if page:
             after = page[-1].sequence
         elif leader:
-            return
+            raise Unavailable(f"the servers that answer are behind the log of {key}", "stream_behind", 0.2)
         leader = not page
 
 
@@ -89,12 +122,8 @@ def single_commits(message: CommitMessage, body: bytes) -> list[tuple[Commit, by
     return [(commit, encode_body(replace(message, commits=(commit,)))) for commit in message.commits]
 
 
-async def fold_to(
-    stream: EventLog, program: TypeProgram, key: AggregateKey, *, upto: int, version: int | None = None, time: str | None = None
-) -> Folded:
-    """The aggregate as of a version (its first `version` events), or as of a time (the commits not later), no later than sequence `upto`.
-
-    A version may lie within a commit. `time` is text as commits have it (see `read_time`).
+async def fold_to(stream: EventLog, program: TypeProgram, key: AggregateKey, moment: Moment, *, upto: int) -> Folded:
+    """The aggregate as of a moment, which is no later than the message at sequence `upto`.
 
     Raises:
         RehydrationError: the history cannot be folded.
@@ -103,24 +132,24 @@ async def fold_to(
     folded = Folded.before(program, key)
     async with aclosing(history(stream, key, upto=upto)) as messages:
         async for stored in messages:
+            if moment.version == folded.version:
+                break
             further = folded.after(stored.body, stored.sequence)
-            if (version is not None and further.version >= version) or (time is not None and further.time > time):
-                return _within(folded, stored, version, time)
+            if moment.cuts(further):
+                return _within(folded, stored, moment)
             folded = further
     return folded
 
 
-def _within(folded: Folded, stored: StoredMessage, version: int | None, time: str | None) -> Folded:
+def _within(folded: Folded, stored: StoredMessage, moment: Moment) -> Folded:
     """`fold_to` inside of one message."""
     message = decode_message(stored)
     for commit in message.commits:
-        if time is not None and commit.time > time:
+        if moment.version == folded.version or (moment.time is not None and commit.time > moment.time):
             break
-        events = commit.events if version is None else commit.events[: version - folded.version]
+        events = commit.events if moment.version is None else commit.events[: moment.version - folded.version]
         part = replace(message, commits=(replace(commit, events=events),))
         folded = folded.after(encode_body(part), stored.sequence)
-        if version is not None and folded.version >= version:
-            break
     return folded
 
 

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
-from aggregate.errors import CompileError, DocumentError, RehydrationError, StreamError, ValidationError
+from aggregate.errors import CompileError, DocumentError, RehydrationError, StreamError, Unavailable, ValidationError
 from aggregate.handler.findings import Finding, Kind, Replayed
 from aggregate.handler.history import Folded, history, single_commits
 from aggregate.handler.redeciding import differences, redecide
@@ -27,6 +27,9 @@ from aggregate.types import AggregateId, AggregateKey, AggregateType, Snapshot, 
 
 AT_ONCE = 16
 """Aggregates that are read at the same time."""
+
+PAUSES = (0.2, 0.5, 1.0)
+"""Seconds between attempts to read one aggregate."""
 
 
 class Snapshots(Protocol):
@@ -111,9 +114,10 @@ class Replay:
             return None
         lane = Folded.before(program, one.key)
         try:
-            async with aclosing(history(self._stream, one.key, upto=stored.sequence - 1)) as messages:
+            async with aclosing(history(self._stream, one.key, upto=stored.sequence)) as messages:
                 async for earlier in messages:
-                    lane = lane.after(earlier.body, earlier.sequence)
+                    if earlier.sequence < stored.sequence:
+                        lane = lane.after(earlier.body, earlier.sequence)
         except RehydrationError as error:
             one.without.add(digest)
             one.add(Kind.FOLD, lane.version, stored.sequence, "", f"by program {digest[:16]}: {error}")
@@ -237,7 +241,7 @@ async def each(
     under_way: deque[asyncio.Future[Replayed]] = deque()
     try:
         async for key in keys:
-            under_way.append(asyncio.ensure_future(one(key)))
+            under_way.append(asyncio.ensure_future(_patiently(one, key)))
             if len(under_way) >= at_once:
                 yield await under_way.popleft()
         while under_way:
@@ -246,3 +250,15 @@ async def each(
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def _patiently(one: Callable[[AggregateKey], Awaitable[Replayed]], key: AggregateKey) -> Replayed:
+    """`one` of a key, again where a server was behind or a refusal expired while it was read."""
+    for pause in PAUSES:
+        try:
+            return await one(key)
+        except Unavailable as error:
+            if error.reason != "stream_behind":
+                raise
+        await asyncio.sleep(pause)
+    return await one(key)

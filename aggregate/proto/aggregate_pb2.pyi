@@ -154,12 +154,16 @@ class SubscribeEventsReply(_message.Message):
     def __init__(self, events: _Optional[_Iterable[_Union[Event, _Mapping]]] = ..., position: _Optional[str] = ...) -> None: ...
 
 class GetRequest(_message.Message):
-    __slots__ = ("aggregate_type", "aggregate_id")
+    __slots__ = ("aggregate_type", "aggregate_id", "at_version", "at_time")
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_ID_FIELD_NUMBER: _ClassVar[int]
+    AT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    AT_TIME_FIELD_NUMBER: _ClassVar[int]
     aggregate_type: str
     aggregate_id: str
-    def __init__(self, aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ...) -> None: ...
+    at_version: int
+    at_time: str
+    def __init__(self, aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., at_version: _Optional[int] = ..., at_time: _Optional[str] = ...) -> None: ...
 
 class GetReply(_message.Message):
     __slots__ = ("tenant_id", "aggregate_type", "aggregate_id", "version", "state", "state_hash", "position")

@@ -291,7 +291,7 @@ class QueryServiceServicer:
     """
 
     def Get(self, request, context):
-        """One aggregate's newest state.
+        """One aggregate's state: the newest, or as of a version or a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

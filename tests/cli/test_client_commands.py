@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import typer
 from aggregate.cli.exits import run
 from aggregate.errors import Overloaded, Rejected, StorageError, TenantAccessDenied, VersionConflict
 from aggregate.types import AggregateId, AggregateState, AggregateType, Command, Document, Event, TenantId, Version, new_uuid7
-from tests.gateway.conftest import FakeHandler, Gateway
+from aggregate.types.stored_events import StoredEvents
+from tests.gateway.conftest import FakeHandler, Gateway, until
 
 from .conftest import Cli
 
@@ -150,3 +152,39 @@ def test_a_defect_shows_its_traceback_and_is_exit_code_5(capsys: pytest.CaptureF
         run(broken())
     assert caught.value.exit_code == 5
     assert "KeyError: 'a bug'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("at", "asked"),
+    [
+        ("", (None, None)),
+        ("3", (3, None)),
+        ("0", (0, None)),
+        ("2026-01-31T12:00:00Z", (None, "2026-01-31T12:00:00Z")),
+        ("9" * 30, (None, "9" * 30)),
+    ],
+)
+async def test_a_state_can_be_asked_for_as_of_a_version_or_a_time(
+    cli: Cli, gateway: Gateway, handler: FakeHandler, at: str, asked: tuple[int | None, str | None]
+) -> None:
+    handler.state = AggregateState(TenantId(), AggregateType("Account"), TARGET, Version(3), Document(b"null"), "ab" * 32, "0:9")
+    assert (await cli("state", "Account", TARGET, "--node", gateway.server.address, "--at", at)).code == 0
+    assert handler.asked == asked
+
+
+async def test_following_goes_on_from_a_position_and_says_how_to_go_on(cli: Cli, gateway: Gateway, handler: FakeHandler) -> None:
+    events = tuple(Event.new_test(aggregate_id=TARGET, version=number, position=f"0:{number}") for number in (3, 4))
+    handler.groups = [StoredEvents((event,), event.position) for event in events]
+    following = asyncio.ensure_future(
+        cli("events", "Account", TARGET, "--node", gateway.server.address, "--follow", "--from", "0:2", "--json")
+    )
+    await until(lambda: bool(handler.followed))
+    await gateway.server.stop(0.5)
+    ended = await following
+    assert handler.followed == ["0:2"]
+    *lines, told = map(json.loads, ended.out.splitlines())
+    assert [Event.from_dict(line) for line in lines] == list(events)
+    assert ended.code == 4
+    assert told["error"]["message"].endswith("; go on with --from 0:4")
+    wrong = await cli("events", "Account", TARGET, "--node", gateway.server.address, "--from", "0:2")
+    assert (wrong.code, handler.followed) == (2, ["0:2"])

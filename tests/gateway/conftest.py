@@ -36,6 +36,8 @@ class FakeHandler:
     decide: Callable[[Command], object] | None = None
     state: AggregateState | None = None
     groups: list[StoredEvents] = field(default_factory=list)
+    asked: tuple[int | None, str | None] = (None, None)
+    followed: list[str] = field(default_factory=list)
 
     async def submit(self, command: Command, *, deadline: float | None = None) -> Receipt:
         self.seen.append((command, deadline))
@@ -56,7 +58,16 @@ class FakeHandler:
         key = (command.tenant_id, command.aggregate_type, command.aggregate_id)
         return Receipt(command.command_id, *key, Version(1), "0:7", False, 12, (event,))
 
-    async def get(self, tenant_id: TenantId, aggregate_type: AggregateType, aggregate_id: AggregateId) -> AggregateState:
+    async def get(
+        self,
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        aggregate_id: AggregateId,
+        *,
+        at_version: int | None = None,
+        at_time: str | None = None,
+    ) -> AggregateState:
+        self.asked = (at_version, at_time)
         if self.state is None:
             raise NotFound(aggregate_id)
         return self.state
@@ -75,6 +86,7 @@ class FakeHandler:
     async def follow(
         self, tenant_id: TenantId, *, after: str, types: Collection[AggregateType], ids: Collection[AggregateId]
     ) -> AsyncIterator[StoredEvents]:
+        self.followed.append(after)
         for group in self.groups:
             yield group
         await asyncio.Event().wait()

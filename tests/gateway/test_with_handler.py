@@ -147,3 +147,23 @@ async def test_a_subscription_gives_the_past_then_the_present_and_goes_on_from_a
         with pytest.raises(ValidationError) as caught:
             await anext(client.subscribe(after_position="yesterday"))
     assert caught.value.field == "after_position"
+
+
+async def test_a_state_of_the_past_is_asked_for_by_version_or_time(address: str) -> None:
+    account = AggregateId.new_v7()
+    async with AggregateClient(address, tenant_id="acme") as client:
+        opened = await client.submit("Account", account, OPEN)
+        await client.submit("Account", account, deposit(5))
+        past = await client.get("Account", account, at_version=1)
+        assert (past.version, past.state.value["balance"], past.position) == (1, 0, opened.position)
+        assert (await client.get("Account", account, at_time="2999-01-01T00:00:00Z")).version == 2
+        with pytest.raises(NotFound):
+            await client.get("Account", account, at_version=0)
+        for asked, field in (
+            ({"at_version": 3}, "at_version"),
+            ({"at_time": "soon"}, "at_time"),
+            ({"at_version": 2**64 - 1}, "at_version"),
+        ):
+            with pytest.raises(ValidationError) as caught:
+                await client.get("Account", account, **asked)
+            assert caught.value.field == field

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aggregate.config import AggregateManifest
-from aggregate.errors import AggregateError, ConfigError, Rejected, VersionConflict
+from aggregate.errors import AggregateError, ConfigError, Rejected, Unavailable, VersionConflict
 from aggregate.handler import AggregateHandler
 from aggregate.handler.findings import Finding, Kind, Replayed, Tally
 from aggregate.handler.history import single_commits
@@ -326,3 +326,22 @@ def test_of_two_maps_only_the_unequal_members_are_shown() -> None:
     assert unequal_parts(b'{"a":1,"b":2}', b'{"a":1,"b":2.5,"c":null}') == ('{"b":2}', '{"b":2.5,"c":null}')
     assert unequal_parts(b'{"a":1}', b'{"a":1,"c":null}') == ("{}", '{"c":null}')
     assert unequal_parts(b"null", b'{"a":1}') == ("null", '{"a":1}')
+
+
+async def test_a_server_that_is_behind_is_asked_again_and_any_other_trouble_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aggregate.handler.replay.PAUSES", (0.0, 0.0))
+    key = await play(await world.node(), deposit(10))
+    troubles = [Unavailable("behind", "stream_behind"), Unavailable("behind", "stream_behind")]
+
+    async def one(asked: AggregateKey) -> Replayed:
+        if troubles:
+            raise troubles.pop()
+        return Replayed(asked)
+
+    async def keys() -> Any:
+        yield key
+
+    assert [replayed.key async for replayed in each(keys(), one)] == [key]
+    troubles += [Unavailable("gone", "nats_disconnected")]
+    with pytest.raises(Unavailable, match="gone"):
+        [replayed async for replayed in each(keys(), one)]
