@@ -71,7 +71,7 @@ def unexpected_token(error: UnexpectedToken, text: str, layout: Layout) -> Synta
     """The mistake for a token that cannot stand where it stands."""
     token = error.token
     accepted = frozenset(error.accepts or error.expected)
-    at = _end(layout) if token.type == "$END" else position(token)
+    at = _place(token, layout)
     if token.type == "BAD_STRING":
         long = token[:3] in {'"""', "'''"}
         return SyntaxMistake("syntax.long_string" if long else "syntax.string", at)
@@ -174,9 +174,12 @@ def _expected(accepted: frozenset[str], layout: Layout) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) or "an operator"
 
 
-def _end(layout: Layout) -> At:
-    """Just after the last token."""
-    last = layout.last
-    if last is None or last.end_line is None or last.end_column is None:
+def _place(token: Token, layout: Layout) -> At:
+    """Where the token stands: indentation behind its spaces, the end of the source just after the last token."""
+    if token.type not in {"$END", "_INDENT", "_DEDENT"}:
+        return position(token)
+    at_end = token.type == "$END" or token.end_pos == layout.length
+    before = layout.last if at_end else token
+    if before is None or before.end_line is None or before.end_column is None:
         return 1, 1
-    return last.end_line, last.end_column
+    return before.end_line, before.end_column

@@ -47,8 +47,10 @@ from aggregate.language.weights import weigh, weigh_iteration
 Steps: TypeAlias = "Generator[Expression, Node, Node]"
 
 _OPERATORS = frozenset(("+", "-", "*", "/", "//", "%", "|", "==", "!=", "<", "<=", ">", ">=", "in", "not in"))
-_SUGGEST_BELOW = 20
-"""Close names are looked for while there are fewer mistakes than this."""
+_SUGGEST_BELOW = 10
+_SUGGEST_FROM = 200
+_SUGGEST_WITHIN = 32
+"""A close name is looked for while there are fewer mistakes than this, among so many, for names of so many characters: it takes time."""
 
 
 def _each(nodes: Iterable[Expression]) -> Generator[Expression, Node, list[Node]]:
@@ -165,7 +167,10 @@ class Expressions:
         yield
 
     def _hint(self, name: str, known: list[str]) -> str:
-        close = get_close_matches(name, known, n=1, cutoff=0.78) if len(self.mistakes) < _SUGGEST_BELOW else []
+        if len(name) > _SUGGEST_WITHIN or len(self.mistakes) >= _SUGGEST_BELOW:
+            return ""
+        near = [other for other in known if abs(len(other) - len(name)) <= 2]
+        close = get_close_matches(name, near[:_SUGGEST_FROM], n=1, cutoff=0.78)
         return f"; did you mean `{close[0]}`?" if close else ""
 
     # --- operators -------------------------------------------------------------------------------------------------------------------

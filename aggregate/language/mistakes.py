@@ -10,13 +10,15 @@ import re
 from importlib import resources
 from typing import Final
 
-from aggregate.errors import CompileError, ErrorRecord
+from aggregate.errors import CUT, CompileError, ErrorRecord
 from aggregate.language.tree import At
 
 MESSAGES: Final[dict[str, str]] = json.loads(
     resources.files("aggregate.engine").joinpath("messages.json").read_text(encoding="utf-8")
 )["compile"]
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_WHOLE: Final = frozenset(("expected", "message"))
+"""Parameters that are the compiler's own words, or cut already."""
 MOST: Final = 100
 """More mistakes than this are not listed."""
 
@@ -36,8 +38,12 @@ class SyntaxMistake(Exception):
 
 
 def message(key: str, parameters: dict[str, object]) -> str:
-    """The text of a message of the table."""
-    return _PARAMETER.sub(lambda match: str(parameters[match[1]]), MESSAGES[key])
+    """The text of a message of the table. What a source brings into it (names, types) is cut."""
+    return _PARAMETER.sub(lambda match: _shown(match[1], str(parameters[match[1]])), MESSAGES[key])
+
+
+def _shown(parameter: str, text: str) -> str:
+    return text if len(text) <= CUT or parameter in _WHOLE else text[:CUT] + "…"
 
 
 class Mistakes:

@@ -137,7 +137,7 @@ def _check_apply(calls: dict[str, _Calls], mistakes: Mistakes) -> None:
     """`apply` runs over history, which cannot be refused any more."""
     for name, at in calls["apply"].made:
         if name == "reject":
-            mistakes.add("unsupported.reject_in_apply", at, "apply", way="")
+            mistakes.add("unsupported.reject_in_apply", at, "apply", way=name)
         elif name in calls and calls[name].rejects:
             way = " -> ".join((name, *calls[name].rejects))
-            mistakes.add("unsupported.reject_in_apply", at, "apply", way=f" ({way})")
+            mistakes.add("unsupported.reject_in_apply", at, "apply", way=way)

@@ -33,6 +33,7 @@ APPLY_GAS: Final = 100_000
 ROW_GAS: Final = 10_000
 QUERY_GAS: Final = 50_000_000
 _LIMITS: Final = {"decide": DECIDE_GAS, "execute": DECIDE_GAS, "apply": APPLY_GAS, "fold": APPLY_GAS, "matches": ROW_GAS, "eval": ROW_GAS}
+_MEMBERS: Final = frozenset(("id", "kind", "source", "call", "args", "gas"))
 _MOST_GAS: Final = 2**63 - 1
 _INTEGER: Final = re.compile(rb"(?:0|[1-9][0-9]{0,18})\Z")
 
@@ -87,6 +88,8 @@ def run_line(line: bytes, engine: Engine) -> bytes:
             parts[name] = raw
             if name == "id":
                 case_id = engine.canonical(raw)
+            elif name not in _MEMBERS:
+                engine.canonical(raw)  # nobody's, but JSON all the same
         outcome = _outcome(parts, engine)
     except Failure as failure:
         outcome = _error(failure.record(0))

@@ -6,12 +6,13 @@ key vanishes, nesting counts from the argument. What is wrong inside of a part i
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Final
 
 from aggregate.engine.pure.failure import Failure
+from aggregate.engine.pure.json_reader import read
+from aggregate.engine.pure.value import shown
 
 _SPACE: Final = re.compile(rb"[ \t\r\n]*")
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -27,12 +28,10 @@ def members(text: bytes, document: str) -> Iterator[tuple[str, bytes]]:
     """
     seen: set[str] = set()
     for start, end, value in _parts(text, b"{", b"}", document):
-        try:
-            name = json.loads(text[start:end])
-        except ValueError:
-            raise Failure("bad_input.character", document=document, offset=start) from None
+        name = read(text[start:end], document)
+        assert type(name) is str
         if name in seen:
-            raise Failure("bad_input.duplicate", document=document, key=json.dumps(name, ensure_ascii=False)[:80], offset=start)
+            raise Failure("bad_input.duplicate", document=document, key=shown(name), offset=start)
         seen.add(name)
         yield name, value
 

@@ -1,9 +1,10 @@
-"""For tests, of this project and of programs: an embedded nats-server, in-memory twins of log and store, handlers that share them."""
+"""For tests, of this project and of programs: given/when/then, an embedded nats-server, in-memory twins of log and store."""
 
 from aggregate.testing.environment import Environment
 from aggregate.testing.lenient import LENIENT_BANK, lenient_program
 from aggregate.testing.memory_storage import MemoryStorage
 from aggregate.testing.memory_stream import MemoryStream
 from aggregate.testing.nats import EmbeddedNats
+from aggregate.testing.specs import Case, Result, Suite
 
 __all__ = ["LENIENT_BANK", "EmbeddedNats", "Environment", "MemoryStorage", "MemoryStream", "lenient_program"]

@@ -174,7 +174,7 @@ def test_any_text_compiles_or_is_refused_with_places(pieces: list[str], kind: st
     lines = source.replace("\r\n", "\n").split("\n")
     places = [(record.line or 0, record.column or 0) for record in records]
     assert places == sorted(places)
-    assert all(1 <= line <= len(lines) + 1 and 1 <= column <= max(map(len, lines)) + 2 for line, column in places)
+    assert all(1 <= line <= len(lines) and 1 <= column <= max(map(len, lines)) + 2 for line, column in places)
     assert all((record.kind, record.gas_used) == ("compile", 0) for record in records)
     found = check(source, kind)
     assert [diagnostic.record for diagnostic in found if diagnostic.severity == "error"] == records
