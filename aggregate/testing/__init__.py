@@ -7,4 +7,14 @@ from aggregate.testing.memory_stream import MemoryStream
 from aggregate.testing.nats import EmbeddedNats
 from aggregate.testing.specs import Case, Result, Suite
 
-__all__ = ["LENIENT_BANK", "EmbeddedNats", "Environment", "MemoryStorage", "MemoryStream", "lenient_program"]
+__all__ = [
+    "LENIENT_BANK",
+    "Case",
+    "EmbeddedNats",
+    "Environment",
+    "MemoryStorage",
+    "MemoryStream",
+    "Result",
+    "Suite",
+    "lenient_program",
+]
