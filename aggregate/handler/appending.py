@@ -8,8 +8,8 @@ log is asked in between. Only then does anybody get an answer.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -161,6 +161,5 @@ class Appender:
 
 
 def _qualified(attempt: Attempt) -> Attempt:
-    """The attempt under a message id that no other tenant or aggregate can have taken."""
-    mark = hashlib.sha256(subject_of(attempt.key).encode()).hexdigest()[:32]
-    return replace(attempt, headers={**attempt.headers, MESSAGE_ID: f"{attempt.command_id}.{mark}"})
+    """The attempt under a message id that nobody has used: another tenant may have taken the plain one, or a refusal that has expired."""
+    return replace(attempt, headers={**attempt.headers, MESSAGE_ID: f"{attempt.command_id}.{secrets.token_hex(8)}"})

@@ -128,13 +128,13 @@ class Lane:
         stale = False
         while group := self._wanted(group):
             loaded = await self._load(group, stale=stale)
-            group = await self._new(loaded, group)
-            decided = self._decide(loaded, group)
-            if not decided:
-                return
             try:
+                group = await self._new(loaded, group)
+                decided = self._decide(loaded, group)
+                if not decided:
+                    return
                 group, stale = await self._append(loaded, decided), False
-            except StreamConflict as conflict:
+            except StreamConflict:
                 fresh = await self._parts.loader.catch_up(loaded)
                 self._parts.cache.put(fresh)
                 # Nothing new to read: another attempt is on its way, or a refusal has expired. That is no retry of ours.
@@ -144,7 +144,8 @@ class Lane:
                 for pending in group:
                     pending.retries += new
                 if retries > self._parts.rules.max_retries:
-                    raise VersionConflict(loaded.version, fresh.version) from conflict
+                    await self._give_up(fresh, group, VersionConflict(loaded.version, fresh.version))
+                    return
                 await self._pause(pauses)
                 stale = True
             except OutcomeUnknown as error:
@@ -158,6 +159,11 @@ class Lane:
                 for pending in group:  # one of them is what the server refuses: the others shall not suffer for it
                     await self._alone(pending)
                 return
+
+    async def _give_up(self, fresh: Loaded, group: list[Pending], conflict: VersionConflict) -> None:
+        """Too many conflicts in a row: nothing is stored, except where the conflict was with an attempt of our own."""
+        for pending in await self._new(fresh, group):
+            pending.fail(conflict)
 
     async def _alone(self, pending: Pending) -> None:
         try:
@@ -267,9 +273,11 @@ class Lane:
             sequence = await parts.appender.append(attempt)
             if parts.rules.owned_ids and not loaded.owned and message.only_refusals:
                 await parts.loader.refuse_other_owner(self._key)
-        except (StreamConflict, Unavailable):
-            for pending, _ in decided:
-                pending.sent = False
+        except (StreamConflict, Unavailable) as error:
+            # A conflict that the log was read for, not told by the server, may be with our own first attempt, which landed after all.
+            if not isinstance(error, StreamConflict) or error.error_code:
+                for pending, _ in decided:
+                    pending.sent = False
             raise
         took = time.perf_counter() - started
         after = loaded.after(message.commits, decided[-1][1].state, sequence, message.generation, expires=expires)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import aclosing
 from dataclasses import replace
 
 from aggregate.errors import DocumentError, RehydrationError, StorageError, TenantAccessDenied, Unavailable
+from aggregate.handler.history import history
 from aggregate.handler.loaded import Loaded
 from aggregate.runtime import CommitFold, ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
@@ -87,8 +89,13 @@ class Loader:
             TenantAccessDenied: another tenant has become its owner.
             Unavailable, StreamError: nobody can tell now.
         """
-        if not await self._stream.confirm(owner_subject(key.aggregate_id), 0):
-            await self._with_owner(Loaded(key, self._programs.get(key.aggregate_type).initial_state))
+        if await self._stream.confirm(owner_subject(key.aggregate_id), 0):
+            return
+        owner = await self._stream.owner(key.aggregate_id)
+        if owner is None:
+            raise Unavailable(f"aggregate id {key.aggregate_id} has an owner that the server does not name yet", "stream_behind", 0.2)
+        if owner != key.tenant_id:
+            raise TenantAccessDenied(key.tenant_id)
 
     async def _with_owner(self, loaded: Loaded) -> Loaded:
         """An aggregate without events: whose id is it?"""
@@ -98,12 +105,9 @@ class Loader:
         return replace(loaded, owned=owner is not None)
 
     async def _folded(self, base: Loaded, last: StoredMessage) -> Loaded:
-        """`base` and its tail up to `last`. What a replica behind the leader leaves out is read again from the leader."""
-        messages = self._with_last(await self._stream.read(base.key, after=base.sequence, upto=last.sequence), last)
+        """`base` and its tail up to `last`."""
+        messages = await self._tail(base, last)
         fold = self._fold(base, messages)
-        if fold.error is not None:
-            messages = self._with_last(await self._stream.read(base.key, after=base.sequence, upto=last.sequence, leader=True), last)
-            fold = self._fold(base, messages)
         if fold.error is not None:
             failed = messages[fold.commits[-1][0] if fold.commits else 0].sequence
             raise RehydrationError(f"{base.key} cannot be folded after sequence {failed}: {fold.error.decode()}")
@@ -126,10 +130,10 @@ class Loader:
         bodies = [message.body for message in messages]
         return program.fold_commits(base.state, bodies, base.key.tenant_id, base.key.aggregate_id, base.version)
 
-    @staticmethod
-    def _with_last(messages: list[StoredMessage], last: StoredMessage) -> list[StoredMessage]:
-        """`messages` ending in `last`, which the leader has shown already."""
-        return messages if messages and messages[-1].sequence == last.sequence else [*messages, last]
+    async def _tail(self, base: Loaded, last: StoredMessage) -> list[StoredMessage]:
+        """All messages after `base` up to `last`."""
+        async with aclosing(history(self._stream, base.key, after=base.sequence, upto=last.sequence)) as tail:
+            return [message async for message in tail]
 
     async def _from_snapshot(self, key: AggregateKey, program: TypeProgram) -> Loaded | None:
         try:
