@@ -26,7 +26,7 @@ REFUSED = b'{"amount":7500,"type":"withdraw"}'
 def _execute(scale: Scale, *, engine: str) -> Iterator[Case]:
     chosen, program = _bank(engine)
     state, plain = chosen.state(STATE), loads(STATE)
-    times = range(scale.size(20_000 if engine == "native" else 2_000, 10))
+    times = range(scale.size(5_000 if engine == "native" else 1_000, 10))
 
     def ours() -> Any:
         for _ in times:
@@ -39,14 +39,14 @@ def _execute(scale: Scale, *, engine: str) -> Iterator[Case]:
             answer = bank.execute(plain, WITHDRAW)
         return answer
 
-    yield Timed(ours, beside, _check, scale.rounds(20))
+    yield Timed(ours, beside, _check, scale.rounds(30))
 
 
 @contextmanager
 def _decide(scale: Scale, *, engine: str) -> Iterator[Case]:
     chosen, program = _bank(engine)
     state, plain = chosen.state(STATE), loads(STATE)
-    times = range(scale.size(20_000 if engine == "native" else 2_000, 10))
+    times = range(scale.size(5_000 if engine == "native" else 1_000, 10))
 
     def ours() -> Any:
         for _ in times:
@@ -58,14 +58,14 @@ def _decide(scale: Scale, *, engine: str) -> Iterator[Case]:
             answer = dumps(bank.decide(plain, loads(WITHDRAW)), option=OPT_SORT_KEYS)
         return answer
 
-    yield Timed(ours, beside, _check, scale.rounds(20))
+    yield Timed(ours, beside, _check, scale.rounds(30))
 
 
 @contextmanager
 def _reject(scale: Scale, *, engine: str) -> Iterator[Case]:
     chosen, program = _bank(engine)
     state, plain = chosen.state(STATE), loads(STATE)
-    times = range(scale.size(20_000 if engine == "native" else 2_000, 10))
+    times = range(scale.size(5_000 if engine == "native" else 1_000, 10))
 
     def ours() -> Any:
         for _ in times:
@@ -80,7 +80,7 @@ def _reject(scale: Scale, *, engine: str) -> Iterator[Case]:
                 answer = refusal.args[0]
         return answer
 
-    yield Timed(ours, beside, _check, scale.rounds(20))
+    yield Timed(ours, beside, _check, scale.rounds(30))
 
 
 def _bank(engine: str) -> tuple[aggregate.engine.Engine, Program]:

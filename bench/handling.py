@@ -107,6 +107,7 @@ def _submit(scale: Scale, *, accounts: int, commands: int) -> Iterator[Case]:
             check_counts,
             scale.rounds(7),
             before,
+            waits=True,
         )
 
 
@@ -127,6 +128,7 @@ def _hot(scale: Scale) -> Iterator[Case]:
             partial(check_versions, count),
             scale.rounds(5),
             before,
+            waits=True,
         )
 
 
@@ -155,6 +157,7 @@ def _uncached(scale: Scale) -> Iterator[Case]:
             check_counts,
             scale.rounds(5),
             before,
+            waits=True,
         )
 
 
@@ -184,7 +187,7 @@ def _load(scale: Scale) -> Iterator[Case]:
             assert ours == expected.state.text
             assert len(beside) == count
 
-        yield Timed(ours, beside, check, scale.rounds(20))
+        yield Timed(ours, beside, check, scale.rounds(20), waits=True)
 
 
 BENCHES = (

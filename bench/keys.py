@@ -41,7 +41,7 @@ def _key(count: int) -> Arguments:
 
 @contextmanager
 def _case(scale: Scale, *, function: str, arguments: Callable[[int], Arguments]) -> Iterator[Case]:
-    given = arguments(scale.size(20_000, 100))
+    given = arguments(scale.size(5_000, 100))
     compiled, plain = getattr(import_module(COMPILED), function), getattr(pure, function)
 
     def run(compose: Callable[..., Any]) -> None:
@@ -51,13 +51,13 @@ def _case(scale: Scale, *, function: str, arguments: Callable[[int], Arguments])
         assert ours is beside is None  # nothing is kept while the clock runs; what is composed was compared above
 
     assert list(map(compiled, *given)) == list(map(plain, *given))
-    yield Timed(partial(run, compiled), partial(run, plain), check, scale.rounds(20))
+    yield Timed(partial(run, compiled), partial(run, plain), check, scale.rounds(40))
 
 
 @contextmanager
 def _command(scale: Scale) -> Iterator[Case]:
     """What one command that ends in a snapshot composes: a subject, a prefix and a key."""
-    ids = _ids(scale.size(10_000, 100))
+    ids = _ids(scale.size(3_000, 100))
     compiled = import_module(COMPILED)
 
     def run(module: Any) -> Any:
@@ -69,7 +69,7 @@ def _command(scale: Scale) -> Iterator[Case]:
     def check(ours: Any, beside: Any) -> None:
         assert ours == beside, (ours, beside)
 
-    yield Timed(partial(run, compiled), partial(run, pure), check, scale.rounds(20))
+    yield Timed(partial(run, compiled), partial(run, pure), check, scale.rounds(40))
 
 
 BENCHES = (

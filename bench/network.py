@@ -50,6 +50,7 @@ def _unary(scale: Scale, *, clients: int, commands: int) -> Iterator[Case]:
             lambda: run(submit_deposits(other, accounts, count, clients)),
             check_counts,
             scale.rounds(5),
+            waits=True,
         )
         run(client.close())
         run(other.close())
@@ -67,6 +68,7 @@ def _hot(scale: Scale) -> Iterator[Case]:
             lambda: run(submit_deposits(client, accounts, count, 1)),
             partial(check_versions, count),
             scale.rounds(5),
+            waits=True,
         )
         run(client.close())
 
@@ -92,6 +94,7 @@ def _stream(scale: Scale) -> Iterator[Case]:
             check_counts,
             scale.rounds(5),
             before,
+            waits=True,
         )
         run(raw.close())
         run(client.close())

@@ -33,6 +33,7 @@ class Timed:
         check: gets the answers of a round, raises AssertionError where they are wrong. Not timed, called for every round.
         rounds: measured pairs of rounds, after one that is not.
         before: called before each pair, not timed: for what must be new every time.
+        waits: for a disk or a network. Then the clock on the wall counts, else processor time, which a busy machine does not lengthen.
     """
 
     ours: Callable[[], Any]
@@ -40,6 +41,7 @@ class Timed:
     check: Callable[[Any, Any], None]
     rounds: int
     before: Callable[[], None] = lambda: None
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ class Immediate:
     """Calls what pytest-benchmark would call, and measures nothing."""
 
     stats = None
+    _timer: Any = None
 
     def pedantic(self, target: Callable[[], Any], setup: Callable[[], Any] = int, teardown: Callable[[], Any] = int, **_: Any) -> None:
         setup()
