@@ -15,8 +15,10 @@ from aggregate.language.tree import (
     Field,
     ForClause,
     Function,
+    Index,
     ListDisplay,
     MapDisplay,
+    Method,
     Name,
     Program,
     String,
@@ -140,17 +142,36 @@ def _is_type(key: Expression) -> bool:
 
 
 def _handled(function: Function, found: dict[str, tuple[At, str]], consts: dict[str, Const]) -> bool:
-    """Notes the types that a function compares some `.type` with; False when it uses a `.type` otherwise."""
+    """Notes what a function compares the `type` of an event with; False when it uses that type otherwise.
+
+    The event is the second parameter of `apply`; in a helper any parameter may be it.
+    """
+    names = [parameter.name for parameter in function.parameters]
+    events = set(names[1:2] if function.name == "apply" else names)
     compared: set[int] = set()
-    types: list[Field] = []
+    types: list[Expression] = []
     for node in expressions(function.body):
-        if isinstance(node, Field) and node.name == "type":
+        if _is_type_of(node, events):
             types.append(node)
         elif isinstance(node, Binary) and node.op in _COMPARES:
             for side, other in ((bare(node.left), bare(node.right)), (bare(node.right), bare(node.left))):
-                if isinstance(side, Field) and side.name == "type" and _names(other, function.name, found, consts):
+                if _is_type_of(side, events) and _names(other, function.name, found, consts):
                     compared.add(id(side))
-    return all(id(field) in compared for field in types)
+    return all(id(node) in compared for node in types)
+
+
+def _is_type_of(node: Expression, events: set[str]) -> bool:
+    """`event.type`, `event["type"]`, `event.get("type")`."""
+    if isinstance(node, Field):
+        asked = node.name == "type"
+    elif isinstance(node, Index):
+        asked = _is_type(bare(node.key))
+    else:
+        asked = isinstance(node, Method) and node.name == "get" and bool(node.args) and _is_type(bare(node.args[0]))
+    if not asked:
+        return False
+    target = bare(node.target)  # type: ignore[union-attr]
+    return isinstance(target, Name) and target.name in events
 
 
 def _names(value: Expression, function: str, found: dict[str, tuple[At, str]], consts: dict[str, Const]) -> bool:

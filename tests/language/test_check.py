@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import aggregate.examples
+import aggregate.language
 from aggregate.errors import CompileError
 from aggregate.language import check
 from aggregate.language import compile as compile_source
@@ -65,6 +66,8 @@ def test_event_types_that_only_one_side_knows() -> None:
     [
         'def decide(s, c):\n    return [event(c.type)]\ndef apply(s, e):\n    if e.type == "a":\n        return 1\n',
         'def decide(s, c):\n    return [event("a")]\ndef apply(s, e):\n    return {"last": e.type}\n',
+        'def decide(s, c):\n    return [event("a")]\ndef apply(s, e):\n    if e["type"] == "a" or s.type == "b":\n        return 1\n',
+        'def decide(s, c):\n    return [event("a")]\ndef on(x):\n    return x.get("type") == "a"\ndef apply(s, e):\n    return on(e)\n',
     ],
 )
 def test_nothing_is_said_of_types_where_the_other_side_computes_them(source: str) -> None:
@@ -146,3 +149,11 @@ def test_sources_compile_in_several_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert [made[index] for index in range(len(sources))] == wanted
+
+
+def test_every_message_that_the_compiler_uses_is_in_the_table_and_every_one_in_the_table_is_used() -> None:
+    folder = Path(aggregate.language.__file__).parent
+    text = "\n".join(file.read_text(encoding="utf-8") for file in folder.glob("*.py"))
+    used = set(re.findall(r'"((?:syntax|name|recursion|duplicate|unsupported|too_big|warning)\.\w+)"', text))
+    used |= {f"unsupported.{problem}" for problem in ("default", "star")} | {f"duplicate.{kind}" for kind in ("local", "reserved")}
+    assert used == set(MESSAGES)
