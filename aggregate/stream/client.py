@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Self, TypeVar, Unpack
 from urllib.parse import urlsplit
 
@@ -15,7 +14,6 @@ from aggregate.errors import ConfigError, Mistake, OutcomeUnknown, StreamError, 
 from aggregate.stream.append import SEQUENCE_UNCERTAIN, WRONG_SEQUENCE, check_size, request_of
 from aggregate.stream.appender import Appender
 from aggregate.stream.connection import Connection
-from aggregate.stream.durability import UNKNOWN, Durability, judge, read_sync_interval
 from aggregate.stream.events import EventStream
 from aggregate.stream.headers import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, TIME_TO_LIVE
 from aggregate.stream.interface import Appended, StoredMessage
@@ -25,43 +23,20 @@ from aggregate.stream.link import Link
 from aggregate.stream.options import StreamOptions, options_from
 from aggregate.stream.owners import decode_owner
 from aggregate.stream.programs import BUCKET, ProgramRegistry, Source
-from aggregate.stream.setup import StreamFacts, ensure_stream
+from aggregate.stream.setup import StreamFacts
 from aggregate.stream.subjects import STREAM_NAME, confirm_subject, filter_subject, key_of, owner_subject, subject_of
 from aggregate.stream.subscribe import JetStreamSubscription
+from aggregate.stream.watch import StoreWatch, StreamHealth
 from aggregate.stream.wire import header_block
 from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId
 from aggregate.types.breaker import Breaker, BreakerState
 
 SCHEMES = ("nats", "tls")
 LOOK_EVERY = 60.0
-PREPARE_TIMEOUT = 3.0
 CONFIRM_ATTEMPTS = 10
 READ_ATTEMPTS = 5
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamHealth:
-    """How the log is, for `/health` and `/ready`.
-
-    Attributes:
-        breaker: `closed`, `open` or `half_open`.
-        stream_ok: the stream is there and configured as it should be.
-        durability: what an acknowledgement means now, in one sentence.
-        reasons: why nothing can be appended now; empty where it can.
-    """
-
-    connected: bool
-    breaker: str
-    stream_ok: bool
-    durability: str
-    reasons: tuple[str, ...]
-
-    @property
-    def ready(self) -> bool:
-        """Whether commands can be taken."""
-        return not self.reasons
 
 
 class StreamClient(EventStream):
@@ -72,17 +47,18 @@ class StreamClient(EventStream):
         self.claims_owners = options.get("claims_owners", True)
         self._replicas = options.get("replicas", 1)
         self._node_id = options.get("node_id", "node")
-        self._strict = options.get("durability") == "strict"
-        self._create = options.get("create", True)
-        self._monitors = tuple(options.get("monitors", ()))
+        self._watch = StoreWatch(
+            self._replicas,
+            create=options.get("create", True),
+            strict=options.get("durability") == "strict",
+            monitors=options.get("monitors", ()),
+        )
         self._breaker = Breaker(options.get("breaker_threshold", 5), options.get("breaker_reset", 5.0))
         self._link = Link(
             servers, self._breaker, self._prepare, identity=options.get("identity"), tls=options.get("tls"), name=self._node_id
         )
         self._appender = Appender(self._link.connection)
         self._programs = ProgramRegistry(self.bucket(BUCKET))
-        self._facts: StreamFacts | None = None
-        self._durability: Durability = UNKNOWN
         self._max_payload = 1 << 20
         self._confirm_subject = confirm_subject(self._node_id)
         self._looking: asyncio.Task[None] | None = None
@@ -154,12 +130,12 @@ class StreamClient(EventStream):
     @property
     def facts(self) -> StreamFacts | None:
         """The stream as it was last seen, None before it was."""
-        return self._facts
+        return self._watch.facts
 
     @property
     def durability(self) -> str:
         """What an acknowledgement means now, in one sentence (and why that is less than it should be)."""
-        return str(self._durability)
+        return str(self._watch.durability)
 
     def listen(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(up)` whenever the connection has come up or gone; on the loop, must not block or raise."""
@@ -171,19 +147,23 @@ class StreamClient(EventStream):
 
     def reasons(self) -> list[str]:
         """Why nothing can be appended now; empty where it can."""
-        found = []
-        if not self._link.connected:
-            found.append(f"not connected to NATS: {self._link.trouble}")
+        found = self._watch.reasons()
         if self._breaker.state is BreakerState.OPEN:
-            found.append(f"the log failed {self._breaker.failures} times in a row; tried again in {self._breaker.retry_after:.1f} s")
-        if self._strict and self._durability.weaknesses:
-            found.append(f"durability is strict: {'; '.join(self._durability.weaknesses)}")
+            found.insert(0, f"the log failed {self._breaker.failures} times in a row; tried again in {self._breaker.retry_after:.1f} s")
+        if not self._link.connected:
+            found.insert(0, f"not connected to NATS: {self._link.trouble}")
         return found
 
     def health(self) -> StreamHealth:
         """All of it."""
-        stream_ok = self._facts is not None and not self._facts.differences
-        return StreamHealth(self.connected, str(self._breaker.state), stream_ok, self.durability, tuple(self.reasons()))
+        reasons = tuple(self.reasons())
+        return StreamHealth(self.connected, str(self._breaker.state), self._watch.stream_ok, self.durability, reasons)
+
+    async def look(self) -> None:
+        """Look at the store now; done every minute by itself."""
+        if self._link.connected:
+            await self._watch.look(self._link.connection())
+            self._appender.together = self._watch.writes_through
 
     # Writing.
 
@@ -213,7 +193,7 @@ class StreamClient(EventStream):
         return appended
 
     async def confirm(self, subject: str, sequence: int) -> bool:
-        if self._facts is not None and self._facts.replicas == 1:
+        if self.facts is not None and self.facts.replicas == 1:
             last = await self._message(last_by_subj=subject)
             return (0 if last is None else last.sequence) == sequence
         head = header_block({EXPECTED_SEQUENCE: str(sequence), EXPECTED_SUBJECT: subject, TIME_TO_LIVE: "1s"})
@@ -330,41 +310,18 @@ class StreamClient(EventStream):
 
     async def _start(self) -> None:
         await self._link.start()
-        if self._strict and self._link.connected and self._durability.weaknesses:
-            raise ConfigError([Mistake("durability", f"strict, but {weakness}") for weakness in self._durability.weaknesses])
+        if self._link.connected and self._watch.too_weak:
+            raise ConfigError([Mistake("durability", f"strict, but {weakness}") for weakness in self._watch.durability.weaknesses])
         self._looking = asyncio.create_task(self._keep_looking(), name="durability")
 
     async def _prepare(self, connection: Connection) -> None:
-        """Before a new connection is used: the stream is there. Afterwards the rest is looked at beside the work."""
-        known = self._facts is not None
-        try:
-            facts = await asked(
-                connection,
-                lambda connection: ensure_stream(connection, self._replicas, create=self._create and not known, timeout=PREPARE_TIMEOUT),
-            )
-        except Unavailable as error:
-            if not known or error.reason == "stream_missing":
-                raise
-            return  # its leader is being elected, perhaps: appends will tell
-        self._facts = facts
-        if not known:
-            await self._look(connection)
-
-    async def _look(self, connection: Connection) -> None:
-        """Find out what an acknowledgement means now."""
-        facts = await asked(connection, lambda connection: ensure_stream(connection, self._replicas, create=False))
-        buckets = KeyValue(lambda request: asked(connection, request), BUCKET, self._replicas)
-        replicas = {BUCKET: await buckets.ensure()}
-        sync = await read_sync_interval(connection, self._monitors)
-        self._facts = facts
-        self._appender.together = sync.seconds == 0
-        self._durability = judge(connection.info, facts, replicas, sync, self._replicas)
+        await self._watch.prepare(connection)
+        self._appender.together = self._watch.writes_through
 
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            with contextlib.suppress(Unavailable, StreamError):  # what cannot be asked now is asked in a minute
-                await self._look(self._link.connection())
+            await self.look()
 
     def _check_usable(self) -> None:
         """Whether something may be sent now. Obliges the caller to tell the breaker how it went.
@@ -372,8 +329,8 @@ class StreamClient(EventStream):
         Raises:
             Unavailable: it may not; says why.
         """
-        if self._strict and self._durability.weaknesses:
-            raise Unavailable(f"durability is strict: {'; '.join(self._durability.weaknesses)}", "weak_store", LOOK_EVERY)
+        if weak := self._watch.too_weak:
+            raise Unavailable(weak, "weak_store", LOOK_EVERY)
         self._link.connection()
         if not self._breaker.allow():
             raise Unavailable("the log failed several times in a row and is given a rest", "breaker_open", self._breaker.retry_after or 0.1)

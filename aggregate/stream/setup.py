@@ -5,13 +5,14 @@ An existing stream that differs is somebody's decision or somebody's mistake; ei
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from aggregate.errors import StreamError, Unavailable
 from aggregate.stream.connection import Connection
-from aggregate.stream.jetstream import NAME_IN_USE, NANOSECONDS, NOT_FOUND, ApiError, call
+from aggregate.stream.jetstream import NAME_IN_USE, NANOSECONDS, NOT_FOUND, ApiError, call, parse_timestamp
 from aggregate.stream.subjects import STREAM_NAME, STREAM_SUBJECTS
 
 DUPLICATE_WINDOW = 120
@@ -31,6 +32,7 @@ class StreamFacts:
         created: the server's time of its creation: another one is another stream.
         last_sequence: of its newest message.
         persist_mode: `default` (synchronous) or `async`.
+        clock_ahead: seconds by which this node's clock is ahead of the server's (negative: behind).
     """
 
     replicas: int
@@ -38,6 +40,7 @@ class StreamFacts:
     created: str
     last_sequence: int
     persist_mode: str
+    clock_ahead: float = 0.0
 
 
 def stream_configuration(replicas: int) -> dict[str, Any]:
@@ -115,4 +118,5 @@ def _facts(wanted: Mapping[str, Any], answer: Mapping[str, Any]) -> StreamFacts:
         created=str(answer["created"]),
         last_sequence=int(answer["state"]["last_seq"]),
         persist_mode=str(configuration.get("persist_mode") or "default"),
+        clock_ahead=(time.time_ns() - parse_timestamp(str(answer["ts"]))) / NANOSECONDS if "ts" in answer else 0.0,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -125,6 +126,27 @@ async def test_a_stream_that_is_gone_is_not_made_by_a_node_that_remembers_one(na
     client = await StreamClient.connect([nats.url], create=False)
     assert client.health().ready
     await client.close()
+
+
+async def test_a_stream_that_vanishes_is_said(nats: EmbeddedNats, client: StreamClient) -> None:
+    connection = Connection(nats.url)
+    await connection.open()
+    await call(connection, f"STREAM.DELETE.{STREAM_NAME}")
+    await client.look()
+    assert "is not there" in client.health().reasons[0]
+    await make_stream(nats)
+    await client.look()
+    assert client.health().ready
+    await connection.close()
+
+
+async def test_a_clock_that_is_off_is_said(client: StreamClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert client.facts is not None
+    assert abs(client.facts.clock_ahead) < 5
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() - 45 * 10**9)
+    await client.look()
+    assert "clock is -45 s" in client.health().reasons[0]
 
 
 async def test_a_client_of_the_settings(nats: EmbeddedNats) -> None:
