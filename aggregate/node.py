@@ -19,6 +19,7 @@ from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
+from aggregate.handler.verifying import Verification
 from aggregate.observability.logs import CommandLog
 from aggregate.observability.metrics import Metrics
 from aggregate.observability.tracing import CommandSpans
@@ -63,6 +64,8 @@ class Node:
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
         self.admin = AdminServer(settings, self.health, self._metrics.export)
         self._bringing_up: asyncio.Task[None] | None = None
+        self._verifying: asyncio.Task[NoReturn] | None = None
+        self._warnings: tuple[str, ...] = ()
 
     @property
     def grpc_address(self) -> str:
@@ -105,7 +108,7 @@ class Node:
         await self._gateway.start()
         self._parts.push_async_callback(self._gateway.stop, 1.0)
         self._bringing_up = asyncio.create_task(self._bring_up(self._storage))
-        self._parts.push_async_callback(self._cancel_bringing_up)
+        self._parts.push_async_callback(self._cancel_tasks)
         log.info("listening", grpc=self.grpc_address, admin=self.admin_address, engine=self.engine_name, types=self.types)
 
     async def run(self) -> NoReturn:
@@ -163,6 +166,7 @@ class Node:
             version=__version__,
             durability=stream.durability if stream is not None else "",
             reasons=tuple(self._reasons()),
+            warnings=self._warnings,
         )
 
     def _reasons(self) -> list[str]:
@@ -196,18 +200,28 @@ class Node:
         if CommandSpans.wanted():
             observers.append(CommandSpans().observe)
         self._handler = AggregateHandler(self._settings, programs, storage, stream, observers)
+        if self._settings.verify_interval:
+            self._verifying = asyncio.create_task(self._handler.verifier(self._verified).run(self._settings.verify_interval))
         await self._gateway.set_serving(True)
         log.info("ready", durability=stream.durability)
+
+    def _verified(self, verification: Verification) -> None:
+        """Count it, and tell of a mismatch for as long as the node runs."""
+        self._metrics.verified.inc()
+        for mismatch in verification.mismatches:
+            self._metrics.mismatches.inc()
+            self._warnings = (str(mismatch),)
 
     def _tell_reasons(self, stream: StreamClient) -> None:
         if reasons := stream.reasons():
             self._waiting_for = "; ".join(reasons)
             log.warning("not ready", reason=self._waiting_for)
 
-    async def _cancel_bringing_up(self) -> None:
-        if self._bringing_up is not None:
-            self._bringing_up.cancel()
-            await asyncio.gather(self._bringing_up, return_exceptions=True)
+    async def _cancel_tasks(self) -> None:
+        for task in (self._bringing_up, self._verifying):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
 
     async def _close_stream(self) -> None:
         if self._stream is not None:

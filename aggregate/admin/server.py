@@ -91,7 +91,10 @@ class AdminServer:
 
     async def _get_ready(self, _: web.Request) -> web.Response:
         status = self._health()
-        return web.json_response({"ready": status.ready, "reasons": list(status.reasons)}, status=200 if status.ready else 503)
+        told = {"ready": status.ready, "reasons": list(status.reasons)}
+        if status.warnings:
+            told["warnings"] = list(status.warnings)
+        return web.json_response(told, status=200 if status.ready else 503)
 
     async def _get_metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics(), headers={"Content-Type": METRICS_TYPE})

@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         100, ge=1, le=1_000_000, description="Events after which a new snapshot is written, unless the manifest says otherwise."
     )
 
+    verify_interval: Seconds = Field(
+        60.0, description="Time between two looks at whether what is kept of some aggregate is what its events make; 0: none."
+    )
+
     # commands
     command_timeout: Seconds = Field(5.0, gt=0, description="Time for a command whose caller gave no deadline.")
     max_retries: int = Field(5, ge=0, le=1000, description="Times a command is decided again after somebody else wrote first.")

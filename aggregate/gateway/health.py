@@ -16,6 +16,7 @@ class HealthStatus:
         active_aggregates: aggregates kept ready in memory.
         in_flight: commands under way.
         reasons: why the node takes no commands now; none: it does.
+        warnings: what somebody should look at, though commands are taken.
         durability: what an acknowledgement means now, in one sentence; "" while it is not known.
     """
 
@@ -28,6 +29,7 @@ class HealthStatus:
     version: str = ""
     durability: str = ""
     reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -41,4 +43,10 @@ class HealthStatus:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values, `healthy` and `ready` first."""
-        return {"healthy": self.healthy, "ready": self.ready, **asdict(self), "reasons": list(self.reasons)}
+        return {
+            "healthy": self.healthy,
+            "ready": self.ready,
+            **asdict(self),
+            "reasons": list(self.reasons),
+            "warnings": list(self.warnings),
+        }

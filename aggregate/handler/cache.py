@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import islice
 
 from aggregate.handler.loaded import Loaded
 from aggregate.types import AggregateKey
@@ -60,6 +61,10 @@ class HotCache:
         """Forget all."""
         self._entries.clear()
         self.bytes = 0
+
+    def recent(self, most: int) -> list[Loaded]:
+        """The entries used last, the latest first. Looking at them is no use of them."""
+        return [loaded for loaded, _ in islice(reversed(self._entries.values()), most)]
 
     def tenants(self) -> dict[str, int]:
         """How many aggregates of each tenant are kept."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Self
@@ -33,6 +33,7 @@ from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader
 from aggregate.handler.pending import Pending
 from aggregate.handler.quota import Quota
+from aggregate.handler.verifying import Verification, Verifier
 from aggregate.runtime import ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
 from aggregate.stream.codec import decode_message, events_of
@@ -254,6 +255,10 @@ class AggregateHandler:
                 if limit is not None and len(events) >= limit:
                     return events[:limit]
         return events
+
+    def verifier(self, tell: Callable[[Verification], None]) -> Verifier:
+        """Who holds what is kept here against the log (see there)."""
+        return Verifier(self._programs, self._storage, self._stream, self._cache, tell)
 
     async def drain(self, timeout: float) -> bool:
         """Refuse new commands and wait for those in flight, at most `timeout` seconds; returns whether none is left."""

@@ -40,6 +40,8 @@ class Metrics:
         self.denied = counter("aggregate_tenant_errors_total", "Commands for an aggregate of another tenant.", KEY)
         self.duration = histogram("aggregate_command_duration_seconds", "From a command's entry to its answer.", KEY)
         self.rehydration = histogram("aggregate_rehydration_duration_seconds", "Loading an aggregate from snapshot and log.", KEY[:1])
+        self.verified = counter("aggregate_snapshot_verifications_total", "Aggregates folded again to verify what is kept of them.", ())
+        self.mismatches = counter("aggregate_snapshot_mismatches_total", "Snapshots and cached states that were not what events make.", ())
         self.append = histogram("aggregate_append_duration_seconds", "Waiting for the log.", KEY[:1])
 
     def observe(self, record: CommandRecord) -> None:

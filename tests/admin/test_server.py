@@ -62,6 +62,7 @@ async def test_health_tells_how_the_node_is(url: str) -> None:
         "version": "1",
         "durability": "fsync always",
         "reasons": [],
+        "warnings": [],
     }
 
 
@@ -74,6 +75,11 @@ async def test_a_node_without_nats_answers_but_is_neither_healthy_nor_ready(url:
 
 async def test_ready_is_200_when_commands_are_taken(url: str) -> None:
     assert await read_json(url + "/ready") == (200, {"ready": True, "reasons": []})
+
+
+async def test_ready_tells_what_somebody_should_look_at(url: str, node: Node) -> None:
+    node.status = replace(WELL, warnings=("a snapshot was wrong",))
+    assert await read_json(url + "/ready") == (200, {"ready": True, "reasons": [], "warnings": ["a snapshot was wrong"]})
 
 
 async def test_metrics_are_what_was_exported(url: str) -> None:
