@@ -7,6 +7,7 @@ Requests share one inbox subscription; what is sent within one turn of the event
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import Callable
@@ -94,6 +95,8 @@ class Connection(asyncio.Protocol):
         self._inbox = f"{self.new_inbox()}."
         self._requests = 0
         self._waiting: dict[str, Receive] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._subscriptions: dict[int, Receive] = {}
         self._next_subscription = INBOX_SUBSCRIPTION + 1
         self._silent_pings = 0
@@ -158,7 +161,7 @@ class Connection(asyncio.Protocol):
             message = await answer
         finally:
             timer.cancel()
-            self._waiting.pop(inbox, None)
+            self._expect_no_more(inbox)
         if message is None:
             raise ConnectionLost(self._why())
         if message.head and message.status == 503 and not message.data:
@@ -184,7 +187,7 @@ class Connection(asyncio.Protocol):
                     raise NoResponders(subject)
                 collected.append(message)
         finally:
-            self._waiting.pop(inbox, None)
+            self._expect_no_more(inbox)
         return collected
 
     async def publish(self, subject: str, body: bytes, head: bytes = b"", reply: str = "") -> None:
@@ -233,9 +236,12 @@ class Connection(asyncio.Protocol):
         self._flushes.append(answered)
         await asyncio.wait_for(answered, timeout)
 
-    async def close(self) -> None:
-        """Send what is left and close."""
+    async def close(self, patience: float = 2.0) -> None:
+        """Wait up to `patience` seconds for answers under way, send what is left, and close."""
         if self._transport is not None and self.is_open:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._idle.wait()
             self._send_out()
             self._transport.close()
             await asyncio.wait([self.lost], timeout=1.0)
@@ -298,7 +304,13 @@ class Connection(asyncio.Protocol):
         self._requests += 1
         inbox = f"{self._inbox}{self._requests}"
         self._waiting[inbox] = receive
+        self._idle.clear()
         return inbox
+
+    def _expect_no_more(self, inbox: str) -> None:
+        self._waiting.pop(inbox, None)
+        if not self._waiting:
+            self._idle.set()
 
     def _write(self, frame: bytes) -> None:
         if self.lost.done():

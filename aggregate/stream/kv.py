@@ -53,12 +53,17 @@ class KeyValue:
         Raises:
             Unavailable, StreamError: it is not there and cannot be made.
         """
+        found = await self.replicas()
+        return found if found is not None else int((await self._create())["config"].get("num_replicas", 1))
+
+    async def replicas(self) -> int | None:
+        """Copies the bucket is kept in, None where it is not there. Raises Unavailable, StreamError."""
         try:
             answer = await self._ask(lambda connection: call(connection, f"STREAM.INFO.{self._stream}"))
         except ApiError as error:
-            if error.error_code != NOT_FOUND:
-                raise
-            answer = await self._create()
+            if error.error_code == NOT_FOUND:
+                return None
+            raise
         return int(answer["config"].get("num_replicas", 1))
 
     async def get(self, key: str) -> Entry | None:

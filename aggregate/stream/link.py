@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from aggregate.errors import AggregateError, Unavailable
-from aggregate.stream.connection import Connection, ConnectionLost
+from aggregate.errors import Unavailable
+from aggregate.stream.connection import Connection
 from aggregate.stream.identity import Identity
 from aggregate.types.breaker import Breaker
 
@@ -144,9 +144,9 @@ class Link:
             try:
                 await connection.open()
                 await self._prepare(connection)
-            except (ConnectionLost, AggregateError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 (whatever a strange server makes us raise, we go on trying)
                 connection.abort()
-                troubles.append(str(error))
+                troubles.append(str(error) or type(error).__name__)
                 continue
             except BaseException:
                 connection.abort()
@@ -173,7 +173,11 @@ class Link:
         self._changed.set()
         self._changed = asyncio.Event()
         for listener in self._listeners:
-            listener(up)
+            try:
+                listener(up)
+            except Exception as error:  # noqa: BLE001 (its bug must not cost us the connection)
+                context = {"message": "a listener of the log's connection failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
 
 async def _first_of(*futures: asyncio.Future[Any]) -> None:

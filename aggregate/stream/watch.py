@@ -9,9 +9,11 @@ from aggregate.errors import StreamError, Unavailable
 from aggregate.stream.connection import Connection
 from aggregate.stream.durability import UNKNOWN, Durability, judge, read_sync_interval
 from aggregate.stream.kv import KeyValue, asked
-from aggregate.stream.programs import BUCKET
+from aggregate.stream.programs import BUCKET as PROGRAMS
 from aggregate.stream.setup import StreamFacts, ensure_stream
 
+PLACEMENT = "TENANT_PLACEMENT"
+"""The bucket of the placement document; made by whoever places tenants."""
 PREPARE_TIMEOUT = 3.0
 CLOCKS_APART = 30.0
 """Seconds that this node's clock and the server's may differ: command ids and commit times are compared across nodes."""
@@ -112,9 +114,13 @@ class StoreWatch:
 
     async def _look(self, connection: Connection) -> None:
         facts = await asked(connection, lambda connection: ensure_stream(connection, self._replicas, create=False))
-        programs = KeyValue(lambda request: asked(connection, request), BUCKET, self._replicas)
-        replicas = {BUCKET: await programs.ensure()}
+        replicas = {PROGRAMS: await self._bucket(connection, PROGRAMS).ensure()}
+        if (copies := await self._bucket(connection, PLACEMENT).replicas()) is not None:
+            replicas[PLACEMENT] = copies
         sync = await read_sync_interval(connection, self._monitors)
         self.facts = facts
         self.writes_through = sync.seconds == 0
         self.durability = judge(connection.info, facts, replicas, sync, self._replicas)
+
+    def _bucket(self, connection: Connection, name: str) -> KeyValue:
+        return KeyValue(lambda request: asked(connection, request), name, self._replicas)

@@ -123,6 +123,25 @@ async def test_a_cancelled_append_leaves_the_client_whole(client: StreamClient) 
     assert not client._link.connection()._waiting
 
 
+async def test_closing_waits_for_answers_under_way(nats: EmbeddedNats) -> None:
+    client = await StreamClient.connect([nats.url])
+    keys = [new_key() for _ in range(50)]
+    tasks = [asyncio.ensure_future(client.append(key, *written(new_message(key)), expected=0)) for key in keys]
+    await asyncio.sleep(0)
+    await client.close()
+    assert all(task.done() and task.exception() is None for task in tasks)
+
+
+async def test_a_listener_that_fails_costs_nothing(nats: EmbeddedNats, client: StreamClient) -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context["exception"]))
+    client.listen(lambda up: {}[up])
+    await nats.stop()
+    await nats.start()
+    await eventually(lambda: client.connects == 2)
+    assert [type(failure) for failure in failures] == [KeyError, KeyError]
+
+
 async def test_who_listens_hears_of_every_change(nats: EmbeddedNats, client: StreamClient) -> None:
     heard: list[bool] = []
     client.listen(heard.append)
