@@ -1,6 +1,6 @@
 //! The methods of strings. Each reads its receiver and its string arguments (R) once its types are checked, then pays for what it makes.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use crate::arguments::{Args, Items, Wanted, want_at, want_elements};
 use crate::context::Context;
@@ -62,18 +62,18 @@ pub fn find(context: &mut Context, receiver: &Value, args: &Args<'_>) -> Result<
 pub fn count(context: &mut Context, receiver: &Value, args: &Args<'_>) -> Result<Value, Halt> {
     let text = read_all(context, "count", receiver, args)?;
     let needle = needle("count", args)?;
-    Ok(Value::integer(memmem::find_iter(text.as_bytes(), needle.as_bytes()).count()))
+    Ok(Value::integer(occurrences(text.as_bytes(), needle.as_bytes())))
 }
 
 pub fn replace(context: &mut Context, receiver: &Value, args: &Args<'_>) -> Result<Value, Halt> {
     let text = read_all(context, "replace", receiver, args)?;
     let old = needle("replace", args)?;
     let new = argument(args, 1);
-    let times = memmem::find_iter(text.as_bytes(), old.as_bytes()).count() as u64;
+    let times = occurrences(text.as_bytes(), old.as_bytes()) as u64;
     let length = length(receiver) - times * count_characters(old) as u64 + times * count_characters(new) as u64;
     context.charge(made_string(length))?;
     check_string(length)?;
-    Ok(Value::text(&text.replace(old, new)))
+    Ok(Value::text(&replaced(text, old, new)))
 }
 
 pub fn upper(context: &mut Context, receiver: &Value, args: &Args<'_>) -> Result<Value, Halt> {
@@ -141,4 +141,66 @@ pub fn join(context: &mut Context, receiver: &Value, args: &Args<'_>) -> Result<
         text.push_str(item.as_str().unwrap_or_default());
     }
     Ok(Value::text(&text))
+}
+
+/// Needles of so many bytes are looked for byte by byte: a text may be made of nothing else, and a searcher's start for each of 200,000
+/// hits costs more than the gas of the search allows.
+const SHORT: usize = 4;
+
+/// How often the needle (not empty) stands in the text, without overlaps.
+fn occurrences(text: &[u8], needle: &[u8]) -> usize {
+    match needle {
+        [byte] => memchr_iter(*byte, text).count(),
+        _ if needle.len() > SHORT => memmem::find_iter(text, needle).count(),
+        _ => {
+            let (mut at, mut found) = (0, 0);
+            while at + needle.len() <= text.len() {
+                if text[at..].starts_with(needle) {
+                    found += 1;
+                    at += needle.len();
+                } else {
+                    at += 1;
+                }
+            }
+            found
+        }
+    }
+}
+
+/// `text.replace(old, new)`; `old` is not empty.
+fn replaced(text: &str, old: &str, new: &str) -> String {
+    if old.len() > SHORT {
+        return text.replace(old, new);
+    }
+    let (text, old, new) = (text.as_bytes(), old.as_bytes(), new.as_bytes());
+    let mut made = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        if text[at] == old[0] && text[at..].starts_with(old) {
+            made.extend_from_slice(new);
+            at += old.len();
+        } else {
+            made.push(text[at]);
+            at += 1;
+        }
+    }
+    // a needle that is valid UTF-8 is only found at the borders of characters
+    String::from_utf8(made).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{occurrences, replaced};
+
+    #[test]
+    fn short_and_long_needles_are_found_alike() {
+        for text in ["", "a", "aaaa", "abab\u{e9}\u{e9}x", "\u{1f600}\u{1f600}a\u{1f601}", "aabaaab", "aaaaaaaaaaab"] {
+            for needle in ["a", "aa", "ab", "aab", "\u{e9}", "\u{1f600}", "\u{1f601}", "aaab", "aaaab", "aaaaaa"] {
+                assert_eq!(occurrences(text.as_bytes(), needle.as_bytes()), text.matches(needle).count(), "{text} {needle}");
+                for new in ["", "z", "\u{e9}\u{e9}", needle] {
+                    assert_eq!(replaced(text, needle, new), text.replace(needle, new), "{text} {needle} {new}");
+                }
+            }
+        }
+    }
 }
