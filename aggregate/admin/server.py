@@ -91,7 +91,7 @@ class AdminServer:
 
     async def _get_ready(self, _: web.Request) -> web.Response:
         status = self._health()
-        told = {"ready": status.ready, "reasons": list(status.reasons)}
+        told = {"ready": status.ready, "reasons": list(status.reasons), "durability": status.durability}
         if status.warnings:
             told["warnings"] = list(status.warnings)
         return web.json_response(told, status=200 if status.ready else 503)

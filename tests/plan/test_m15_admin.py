@@ -32,7 +32,9 @@ async def test_t15_1_health_endpoint(server: AdminServer) -> None:
 async def test_t15_2_ready_endpoint(server: AdminServer) -> None:
     response = await server.get("/ready")
     assert response.status == 200
-    assert response.json() == {"ready": True, "reasons": []}
+    body = response.json()
+    assert (body["ready"], body["reasons"]) == (True, [])
+    assert "fsync" in body["durability"]
 
 
 async def test_t15_3_metrics_prometheus_format(server: AdminServer) -> None:
