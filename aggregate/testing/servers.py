@@ -34,6 +34,7 @@ def health_of(handler: AggregateHandler) -> HealthStatus:
         engine=handler.engine_name,
         node="test",
         version=__version__,
+        durability=stream.durability,
     )
 
 
