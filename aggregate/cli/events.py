@@ -50,7 +50,7 @@ def events(
                     reached = stored.position
             except Unavailable as error:
                 if reached:
-                    raise Unavailable(f"{error}; go on with --from {reached}", error.reason) from error
+                    raise Unavailable(f"{error}; to go on: --from {reached}", error.reason) from error
                 raise
 
     run(work(), as_json=as_json)

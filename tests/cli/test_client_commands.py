@@ -185,6 +185,6 @@ async def test_following_goes_on_from_a_position_and_says_how_to_go_on(cli: Cli,
     *lines, told = map(json.loads, ended.out.splitlines())
     assert [Event.from_dict(line) for line in lines] == list(events)
     assert ended.code == 4
-    assert told["error"]["message"].endswith("; go on with --from 0:4")
+    assert told["error"]["message"].endswith("; to go on: --from 0:4")
     wrong = await cli("events", "Account", TARGET, "--node", gateway.server.address, "--from", "0:2")
     assert (wrong.code, handler.followed) == (2, ["0:2"])
