@@ -34,8 +34,6 @@ def run_specs(paths: list[Path], engine: str | None, *, as_json: bool) -> ExitCo
     return ExitCode.REFUSED if failed else ExitCode.DONE
 
 
-
-
 def _say(file: Path, result: Result, *, as_json: bool) -> None:
     if as_json:
         members = {"file": str(file), "name": result.name, "passed": result.passed, "gas": result.gas}

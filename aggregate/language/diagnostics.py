@@ -59,8 +59,7 @@ def check(source: str, kind: str = "program") -> list[Diagnostic]:
     if not isinstance(tree, Program):
         return []
     found = [
-        ErrorRecord("compile", "warning", message(key, parameters), *at, function, 0)
-        for key, at, function, parameters in warnings(tree)
+        ErrorRecord("compile", "warning", message(key, parameters), *at, function, 0) for key, at, function, parameters in warnings(tree)
     ]
     found.sort(key=lambda record: (record.line or 0, record.column or 0))
     return [_diagnostic("warning", record, lines) for record in found]

@@ -6,13 +6,14 @@ its own. So depth of a tree costs no Python recursion, whether it is nesting or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
-from difflib import get_close_matches
-from typing import ClassVar, TypeAlias
+from collections.abc import Callable
+from typing import ClassVar
 
 from aggregate.engine.pure.value import shown
+from aggregate.language.calls import Steps, call, each, method
 from aggregate.language.ir import Node
 from aggregate.language.mistakes import Mistakes
+from aggregate.language.names import Names, hint
 from aggregate.language.scope import Scope
 from aggregate.language.tree import (
     At,
@@ -27,7 +28,6 @@ from aggregate.language.tree import (
     Group,
     IfClause,
     Index,
-    Keyword,
     ListDisplay,
     Logic,
     MapDisplay,
@@ -41,38 +41,10 @@ from aggregate.language.tree import (
     Unary,
     bare,
 )
-from aggregate.language.vocabulary import FUNCTIONS, MAX_KEY, MAX_NESTING, MAX_NODES, METHODS
+from aggregate.language.vocabulary import FUNCTIONS, MAX_KEY, MAX_NESTING, MAX_NODES
 from aggregate.language.weights import weigh, weigh_iteration
 
-Steps: TypeAlias = "Generator[Expression, Node, Node]"
-
 _OPERATORS = frozenset(("+", "-", "*", "/", "//", "%", "|", "==", "!=", "<", "<=", ">", ">=", "in", "not in"))
-_SUGGEST_BELOW = 10
-_SUGGEST_FROM = 200
-_SUGGEST_WITHIN = 32
-"""A close name is looked for while there are fewer mistakes than this, among so many, for names of so many characters: it takes time."""
-
-
-def _each(nodes: Iterable[Expression]) -> Generator[Expression, Node, list[Node]]:
-    """The IR of each node, in order."""
-    values: list[Node] = []
-    for node in nodes:
-        value = yield node
-        values.append(value)
-    return values
-
-
-class Names:
-    """What the names of one source stand for."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.consts: dict[str, int] = {}
-        """Consts that stand above."""
-        self.functions: dict[str, int] = {}
-        """Functions that stand above."""
-        self.all_consts: frozenset[str] = frozenset()
-        self.all_functions: frozenset[str] = frozenset()
 
 
 class Expressions:
@@ -129,6 +101,11 @@ class Expressions:
         """One level of nesting less."""
         self.depth -= 1
 
+    def not_in_const(self, at: At, what: str) -> None:
+        """A const has no such thing."""
+        if self.scope is None:
+            self.mistake("unsupported.const", at, what=what)
+
     def _steps(self, node: Expression) -> Steps:
         if type(node) is not Group:
             self.count(node.start)
@@ -162,16 +139,9 @@ class Expressions:
             self.mistake("name.function", node.start, name=node.name)
         else:
             known = [*(self.scope.visible() if self.scope is not None else ()), *self.names.consts]
-            self.mistake("name.variable", node.start, name=node.name, hint=self._hint(node.name, known))
+            self.mistake("name.variable", node.start, name=node.name, hint=hint(node.name, known, len(self.mistakes)))
         return ["null", *node.start]
         yield
-
-    def _hint(self, name: str, known: list[str]) -> str:
-        if len(name) > _SUGGEST_WITHIN or len(self.mistakes) >= _SUGGEST_BELOW:
-            return ""
-        near = [other for other in known if abs(len(other) - len(name)) <= 2]
-        close = get_close_matches(name, near[:_SUGGEST_FROM], n=1, cutoff=0.78)
-        return f"; did you mean `{close[0]}`?" if close else ""
 
     # --- operators -------------------------------------------------------------------------------------------------------------------
 
@@ -212,12 +182,12 @@ class Expressions:
     # --- parts of a value --------------------------------------------------------------------------------------------------------------
 
     def _field(self, node: Field) -> Steps:
-        self._not_in_const(node.at, "a field")
+        self.not_in_const(node.at, "a field")
         target = yield node.target
         return ["field", *node.at, target, node.name]
 
     def _index(self, node: Index) -> Steps:
-        self._not_in_const(node.at, "an index")
+        self.not_in_const(node.at, "an index")
         target = yield node.target
         self.enter(node.at)
         key = yield node.key
@@ -225,7 +195,7 @@ class Expressions:
         return ["index", *node.at, target, key]
 
     def _slice(self, node: Slice) -> Steps:
-        self._not_in_const(node.at, "a slice")
+        self.not_in_const(node.at, "a slice")
         target = yield node.target
         self.enter(node.at)
         low = (yield node.low) if node.low is not None else None
@@ -237,7 +207,7 @@ class Expressions:
 
     def _list(self, node: ListDisplay) -> Steps:
         self.enter(node.start)
-        items = yield from _each(node.items)
+        items = yield from each(node.items)
         self.leave()
         return ["list", *node.start, items]
 
@@ -267,12 +237,12 @@ class Expressions:
 
     def _tuple(self, node: Tuple) -> Steps:
         self.mistake("unsupported.tuple", node.start)
-        yield from _each(node.items)
+        yield from each(node.items)
         return ["null", *node.start]
 
     def _comprehension(self, node: Comprehension) -> Steps:
         if self.scope is None:
-            self._not_in_const(node.start, "a comprehension")
+            self.not_in_const(node.start, "a comprehension")
             return ["null", *node.start]
         self.enter(node.start)
         fors = [clause for clause in node.clauses if type(clause) is ForClause]
@@ -301,80 +271,6 @@ class Expressions:
         unit: Node = [weigh([node.key, node.value]), *bare(node.key or node.value).start]
         return ["lcomp" if node.key is None else "mcomp", *node.start, [*slots], clauses, unit, *value]
 
-    # --- calls -------------------------------------------------------------------------------------------------------------------------
-
-    def _call(self, node: Call) -> Steps:
-        self._not_in_const(node.start, "a call")
-        callee = node.callee
-        if type(callee) is not Name:
-            yield callee
-            self.mistake("unsupported.callee", node.start)
-            return ["null", *node.start]
-        self.enter(node.start)
-        args, keywords = yield from self._arguments(node.args, node.keywords)
-        self.leave()
-        own = self._own(callee)
-        if own is not None:
-            self._keywords(callee.name, node.keywords, frozenset())
-            return ["call", *node.start, own, args]
-        if callee.name in FUNCTIONS:
-            self._keywords(callee.name, node.keywords, FUNCTIONS[callee.name])
-        return ["fn", *node.start, callee.name, args, keywords]
-
-    def _own(self, callee: Name) -> int | None:
-        """Index of the own function that is called; None for a built-in, or where the call is a mistake."""
-        name = callee.name
-        if name in FUNCTIONS:
-            if name == "reject":
-                self.calls.append((name, callee.start))
-            if name in {"reject", "event"} and self.names.kind != "program":
-                self.mistake("unsupported.outcome", callee.start, name=name, kind=self.names.kind)
-            return None
-        index = self.names.functions.get(name)
-        if index is not None:
-            self.calls.append((name, callee.start))
-        elif name in self.names.all_functions:
-            self.mistake("recursion.call", callee.start, name=name)
-        else:
-            known = [*FUNCTIONS, *self.names.functions]
-            self.mistake("name.call", callee.start, name=name, hint=self._hint(name, known))
-        return index
-
-    def _method(self, node: Method) -> Steps:
-        self._not_in_const(node.at, "a method")
-        target = yield node.target
-        self.enter(node.at)
-        args, keywords = yield from self._arguments(node.args, node.keywords)
-        self.leave()
-        if node.name in METHODS:
-            self._keywords(node.name, node.keywords, METHODS[node.name])
-        else:
-            self.mistake("name.method", node.at, name=node.name, hint=self._hint(node.name, list(METHODS)))
-        return ["method", *node.at, target, node.name, args, keywords]
-
-    def _arguments(
-        self, args: tuple[Expression, ...], keywords: tuple[Keyword, ...]
-    ) -> Generator[Expression, Node, tuple[list[Node], list[Node]]]:
-        values = yield from _each(args)
-        named = yield from _each(keyword.value for keyword in keywords)
-        return values, [[keyword.name, value] for keyword, value in zip(keywords, named, strict=True)]
-
-    def _keywords(self, function: str, keywords: tuple[Keyword, ...], known: frozenset[str] | None) -> None:
-        seen: set[str] = set()
-        for keyword in keywords:
-            if keyword.name in seen:
-                self.mistake("duplicate.keyword", keyword.start, name=keyword.name, function=function)
-            seen.add(keyword.name)
-            if function == "event" and keyword.name == "type":
-                self.mistake("unsupported.event_type", keyword.start)
-            elif known is not None and keyword.name not in known:
-                takes = "takes the keywords " + ", ".join(sorted(known)) if known else "takes no keywords"
-                self.mistake("unsupported.keyword", keyword.start, name=keyword.name, function=function, takes=takes)
-
-    def _not_in_const(self, at: At, what: str) -> None:
-        if self.scope is None:
-            self.mistake("unsupported.const", at, what=what)
-
     _methods: ClassVar[dict[type, Callable[..., Steps]]] = {
         Constant: _constant,
         Number: _number,
@@ -393,6 +289,6 @@ class Expressions:
         SetDisplay: _set,
         Tuple: _tuple,
         Comprehension: _comprehension,
-        Call: _call,
-        Method: _method,
+        Call: call,
+        Method: method,
     }

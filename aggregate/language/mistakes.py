@@ -13,9 +13,8 @@ from typing import Final
 from aggregate.errors import CUT, CompileError, ErrorRecord
 from aggregate.language.tree import At
 
-MESSAGES: Final[dict[str, str]] = json.loads(
-    resources.files("aggregate.engine").joinpath("messages.json").read_text(encoding="utf-8")
-)["compile"]
+_TABLE = resources.files("aggregate.engine").joinpath("messages.json")
+MESSAGES: Final[dict[str, str]] = json.loads(_TABLE.read_text(encoding="utf-8"))["compile"]
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _WHOLE: Final = frozenset(("expected", "message"))
 """Parameters that are the compiler's own words, or cut already."""

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from aggregate.language.consts import Evaluation
-from aggregate.language.expressions import Expressions, Names
+from aggregate.language.expressions import Expressions
 from aggregate.language.ir import Document, Node
 from aggregate.language.mistakes import Mistakes
+from aggregate.language.names import Names
 from aggregate.language.scope import Scope, assigned
 from aggregate.language.statements import Statements
 from aggregate.language.tree import At, Const, Expression, Function, Name, Program

@@ -12,9 +12,7 @@ from aggregate.language.vocabulary import MAX_LOCALS
 class Scope:
     """Slots of one function, filter or expression. `names[i]` is the name of slot i (of its first user)."""
 
-    def __init__(
-        self, mistakes: Mistakes, function: str | None, taken: Iterable[str], kind: str, given: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, mistakes: Mistakes, function: str | None, taken: Iterable[str], kind: str, given: tuple[str, ...] = ()) -> None:
         self.names: list[str] = [*given]
         self._mistakes = mistakes
         self._function = function

@@ -144,5 +144,3 @@ class Statements:
             self._expressions.mistake("unsupported.unpacking", target.start)
         else:
             self._expressions.mistake("syntax.target", target.start)
-
-

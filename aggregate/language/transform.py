@@ -94,9 +94,7 @@ class TreeBuilder(Base):
     def else_arm(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
         return body
 
-    def for_statement(
-        self, word: Token, names: tuple[Name, ...], _: Token, iterable: Expression, body: tuple[Statement, ...]
-    ) -> tree.For:
+    def for_statement(self, word: Token, names: tuple[Name, ...], _: Token, iterable: Expression, body: tuple[Statement, ...]) -> tree.For:
         return tree.For(position(word), names, iterable, body)
 
     def names(self, *names: Token) -> tuple[Name, ...]:
@@ -179,9 +177,7 @@ class TreeBuilder(Base):
     def list_display(self, bracket: Token, items: tuple[Expression, ...] | None) -> tree.ListDisplay:
         return tree.ListDisplay(position(bracket), items or ())
 
-    def list_comprehension(
-        self, bracket: Token, value: Expression, clauses: tuple[ForClause | IfClause, ...]
-    ) -> tree.Comprehension:
+    def list_comprehension(self, bracket: Token, value: Expression, clauses: tuple[ForClause | IfClause, ...]) -> tree.Comprehension:
         return tree.Comprehension(position(bracket), None, value, clauses)
 
     def map_display(self, brace: Token, entries: tuple[tuple[Expression, Expression], ...] | None) -> tree.MapDisplay:

@@ -37,10 +37,7 @@ METHODS: Final[dict[str, frozenset[str] | None]] = {
 """Methods of any type and the keywords each takes."""
 
 WORDS: Final = {
-    **{
-        word: word.upper()
-        for word in ("and", "break", "continue", "def", "for", "if", "in", "is", "not", "or", "pass", "return")
-    },
+    **{word: word.upper() for word in ("and", "break", "continue", "def", "for", "if", "in", "is", "not", "or", "pass", "return")},
     "elif": "_ELIF",
     "else": "_ELSE",
     "True": "TRUE",
