@@ -75,7 +75,7 @@ class Expressions:
             return f"({c.pick(LITERALS)})"
         if kind == "str":
             if c.chance(40):
-                return c.pick(('"x" * 150000', '"\u00e9" * 99999', '"ab,".upper() * 60000'))
+                return c.pick(('("x" * 150000)', '("\u00e9" * 99999)', '("ab,".upper() * 60000)'))
             return json.dumps(c.pick(STRINGS), ensure_ascii=c.chance(2))
         if kind == "bool":
             return c.pick(("True", "False", "None"))
@@ -169,7 +169,7 @@ class Expressions:
 
     def _map_makers(self) -> tuple[Callable[[int], str], ...]:
         return (
-            lambda d: "{" + ", ".join(f"{self.key(d)}: {self.any(d)}" for _ in range(self.c.below(3))) + "}",
+            self._map_literal,
             lambda d: f"({self.of('map', d)} | {self.of('map', d)})",
             lambda d: f"dict({self.of('map', d)})",
             lambda d: f"({self.of('map', d)} | {{{json.dumps(self.c.pick(KEYS), ensure_ascii=False)}: {self.any(d)}}})",
@@ -239,6 +239,12 @@ class Expressions:
         element = self.any(depth)
         self._leave(bound)
         return f"[{element}{clauses}]"
+
+    def _map_literal(self, depth: int) -> str:
+        start, length = self.c.below(len(KEYS)), self.c.below(3)
+        literal = (json.dumps(KEYS[(start + i) % len(KEYS)], ensure_ascii=False) for i in range(length))
+        keys = [key if self.c.below(4) else self.of("str", depth) for key in literal]
+        return "{" + ", ".join(f"{key}: {self.any(depth)}" for key in keys) + "}"
 
     def _map_comprehension(self, depth: int) -> str:
         clauses, bound = self._clauses(depth)

@@ -44,7 +44,7 @@ STATEMENTS = (
 )
 DECIDING = ("reject(a, code = b, k = c)", "reject(a)", "reject('no', code = 'c', k = a, l = b)", "return a", "return [a, b]", "return [event(a, b)]")
 LENGTHS = (0, 1, 7, 8, 15, 16, 17, 31, 127, 128, 129, 3, 2)
-INTEGERS = (*NUMBERS, "34", "35", "-2", "5", "9999999999999999999999999999999999", "12345678901234567890.5", "-1e-34", "4", "8", "16")
+INTEGERS = (*NUMBERS, "0.5", "1.5", "-2.5", "0.125", "4.5", "2.675", "6.5", "-0.25", "34", "35", "-2", "5", "9999999999999999999999999999999999", "12345678901234567890.5", "-1e-34", "4", "8", "16")
 TEXTS = ("", "a", "k", "x", "half_up", "ceil", "k.x", ".", "a,b,,c", " a  b ", "{} {k}", "{}", "{", "12", "-0.50", "1e5", "\u00e9\U0001f600", "aXbXc")
 
 
@@ -70,14 +70,14 @@ def _indented(text: str) -> str:
 
 
 def _value(c: Choices, depth: int) -> object:
-    kind = c.below(9 if depth else 6)
-    if kind < 2:
+    kind = c.below(10 if depth else 7)
+    if kind < 3:
         return Raw(c.pick(INTEGERS))
-    if kind < 4:
+    if kind < 5:
         return c.pick(TEXTS)
-    if kind == 4:
-        return c.pick("ab\u00e9") * c.pick(LENGTHS)
     if kind == 5:
+        return c.pick("ab\u00e9") * c.pick(LENGTHS)
+    if kind == 6:
         return c.pick((None, True, False))
     return _container(c, depth)
 
