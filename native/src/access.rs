@@ -36,7 +36,9 @@ pub fn field_ref<'a>(
             if at as u32 != near {
                 hint.store(at as u32, Ordering::Relaxed);
             }
-            return Ok(Some(found));
+            if !matches!(found, Value::Unbound) {
+                return Ok(Some(found));
+            }
         }
     }
     no_field(context, value, name)
@@ -46,11 +48,11 @@ pub fn field_ref<'a>(
 pub fn field_or_null(value: &Value, name: &Str, hint: &AtomicU32) -> Value {
     let Value::Map(map) = value else { return Value::Null };
     match map.entries().get_near(name, hint.load(Ordering::Relaxed) as usize) {
-        Some((found, at)) => {
+        Some((found, at)) if !matches!(found, Value::Unbound) => {
             hint.store(at as u32, Ordering::Relaxed);
             found.clone()
         }
-        None => Value::Null,
+        _ => Value::Null,
     }
 }
 
@@ -73,7 +75,9 @@ pub fn missing(key: &Str) -> Halt {
 pub fn index(context: &mut Context, container: &Value, key: &Value) -> Result<Value, Halt> {
     match container {
         Value::Map(map) => {
-            let Some(name) = key.string() else { return Err(fail("type.map_key").with("type", key.type_name()).into()) };
+            let Some(name) = key.string() else {
+                return Err(fail("type.map_key").with("type", key.type_name()).into());
+            };
             context.charge(name.read_charge() + lookup(map.entries().len()))?;
             match map.entries().get(&name) {
                 Some(value) => Ok(value.clone()),
@@ -168,7 +172,9 @@ pub fn write_field(context: &mut Context, target: &Value, name: &Str, value: Val
 pub fn write_index(context: &mut Context, target: &Value, key: &Value, value: Value) -> Result<(), Halt> {
     match target {
         Value::Map(map) => {
-            let Some(name) = key.string() else { return Err(fail("type.map_key").with("type", key.type_name()).into()) };
+            let Some(name) = key.string() else {
+                return Err(fail("type.map_key").with("type", key.type_name()).into());
+            };
             check_mutable(context, target)?;
             context.charge(name.read_charge() + lookup(map.entries().len()))?;
             store(context, map, target, name, value)

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::code::{Code, Op, Place, Site, Test};
+use crate::code::{Code, Fields, Op, Place, Site, Test};
+use crate::node::FROZEN;
 use crate::operators::Op2;
 use crate::text::Str;
-use crate::value::Value;
+use crate::value::{List, Value};
 
 /// A place in the code that is not known yet; jumps carry labels until `finish`.
 pub type Label = u32;
@@ -52,6 +53,9 @@ impl Assembler {
 
     /// As `emit`, where the operation may be joined with the ones before it. `bound` slots always have a value.
     pub fn join(&mut self, op: Op, place: Place, bound: u32) {
+        if let Op::Binary(Op2::In | Op2::NotIn) = op {
+            self.fold_list();
+        }
         let open = self.code.ops.len() - self.barrier;
         let tail = &self.code.ops[self.code.ops.len() - open.min(2)..];
         match (tail, op) {
@@ -65,15 +69,43 @@ impl Assembler {
                 let (constant, negated) = (*constant, op == Op2::Differs);
                 self.replace(1, Op::IsText { constant, negated }, place);
             }
+            ([Op::LocalField { slot, site }, Op::LocalField { slot: slot2, site: site2 }], Op::Binary(op)) => {
+                let places = &self.code.places[self.code.places.len() - 2..];
+                let (left, right) = ((*slot, *site, places[0]), (*slot2, *site2, places[1]));
+                self.code.fields.push(Fields { op, left, right });
+                self.replace(2, Op::BinaryFields(self.code.fields.len() as u32 - 1), place);
+            }
+            ([.., Op::Constant(constant)], Op::Binary(op)) => {
+                let constant = *constant;
+                self.replace(1, Op::BinaryConstant { op, constant }, place);
+            }
             ([Op::LocalField { slot, site }, Op::IsText { constant, negated }], Op::JumpIfFalse(exit)) => {
                 let places = &self.code.places;
                 let (field_place, place) = (places[places.len() - 2], places[places.len() - 1]);
-                let test =
-                    Test { slot: *slot, site: *site, constant: *constant, field_place, negated: *negated, exit };
+                let test = Test { slot: *slot, site: *site, constant: *constant, field_place, negated: *negated, exit };
                 self.code.tests.push(test);
                 self.replace(2, Op::Test(self.code.tests.len() as u32 - 1), place);
             }
             _ => self.emit(op, place),
+        }
+    }
+
+    /// A list of constants that only `in` looks at is made once.
+    fn fold_list(&mut self) {
+        let Some(Op::List(count)) = self.code.ops.last() else { return };
+        let (count, open) = (*count as usize, self.code.ops.len() - self.barrier);
+        let Some(first) = open.checked_sub(count + 1).map(|_| self.code.ops.len() - count - 1) else { return };
+        let items: Option<Vec<Value>> = self.code.ops[first..first + count]
+            .iter()
+            .map(|op| match op {
+                Op::Constant(index) => Some(self.code.constants[*index as usize].clone()),
+                _ => None,
+            })
+            .collect();
+        if let Some(items) = items {
+            let constant = self.constant(List::create(items, FROZEN));
+            let place = self.code.places[first + count];
+            self.replace(count + 1, Op::Constant(constant), place);
         }
     }
 

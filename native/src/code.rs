@@ -20,8 +20,16 @@ pub enum Op {
     Free(u32),
     Field(u32),
     Index,
-    Slice { start: bool, stop: bool },
+    Slice {
+        start: bool,
+        stop: bool,
+    },
     Binary(Op2),
+    /// The right operand is a constant.
+    BinaryConstant {
+        op: Op2,
+        constant: u32,
+    },
     Not,
     Negate,
     List(u32),
@@ -37,7 +45,10 @@ pub enum Op {
     Put(u32),
     /// Slots of a comprehension lose their values: `slots`.
     Unbind(u32),
-    Call { function: u32, count: u32 },
+    Call {
+        function: u32,
+        count: u32,
+    },
     Function(u32),
     Method(u32),
     Pop,
@@ -70,13 +81,24 @@ pub enum Op {
     /// A list goes into slots: `slots`.
     Unpack(u32),
     /// `local.name` in one step.
-    LocalField { slot: u16, site: u32 },
+    LocalField {
+        slot: u16,
+        site: u32,
+    },
+    /// `a.b op c.d`, all locals: `fields`.
+    BinaryFields(u32),
     /// `operand == constant`, the constant a string; `negated` for `!=`.
-    IsText { constant: u32, negated: bool },
+    IsText {
+        constant: u32,
+        negated: bool,
+    },
     /// `if local.name == constant`: jumps where it does not hold; the test stands in `tests`.
     Test(u32),
     /// `return local | {literal}` of an entry function: `shapes` of the literal.
-    ReturnMerged { slot: u16, shape: u32 },
+    ReturnMerged {
+        slot: u16,
+        shape: u32,
+    },
 }
 
 /// A place where a name is looked up: the name, and where it was found last time.
@@ -123,6 +145,14 @@ pub struct Test {
     pub exit: u32,
 }
 
+/// What `Op::BinaryFields` works on.
+pub struct Fields {
+    pub op: Op2,
+    /// Slot, site and place of the left and of the right one.
+    pub left: (u16, u32, Place),
+    pub right: (u16, u32, Place),
+}
+
 pub struct Function {
     pub name: String,
     pub params: usize,
@@ -163,16 +193,12 @@ pub struct Code {
     pub slots: Vec<Box<[u16]>>,
     pub calls: Vec<CallSite>,
     pub tests: Vec<Test>,
+    pub fields: Vec<Fields>,
     /// Of filters and expressions the one function that is the expression.
     pub functions: Vec<Function>,
     pub decide: Option<usize>,
     pub apply: Option<usize>,
 }
-
-// SAFETY: the one part that is not `Sync` by itself are the constants, and `load` marks all of them as shared before the code is handed out
-unsafe impl Sync for Code {}
-// SAFETY: as above
-unsafe impl Send for Code {}
 
 impl Code {
     pub fn new(kind: Kind, digest: String) -> Code {
@@ -190,6 +216,7 @@ impl Code {
             slots: Vec::new(),
             calls: Vec::new(),
             tests: Vec::new(),
+            fields: Vec::new(),
             functions: Vec::new(),
             decide: None,
             apply: None,

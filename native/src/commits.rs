@@ -54,8 +54,13 @@ struct Commit {
 impl Program {
     /// Fold the events of the messages; the first thing wrong ends it.
     pub fn fold_commits(&self, state: &State, messages: &[&[u8]], expect: &Expectation) -> CommitFold {
-        let mut done =
-            CommitFold { fold: unchanged(), version: expect.version, time: String::new(), generation: 0, commits: Vec::new() };
+        let mut done = CommitFold {
+            fold: unchanged(),
+            version: expect.version,
+            time: String::new(),
+            generation: 0,
+            commits: Vec::new(),
+        };
         let apply = match self.apply_function() {
             Ok(apply) => apply,
             Err(stop) => {
@@ -64,7 +69,7 @@ impl Program {
             }
         };
         let with_meta = self.declares_third(Some(apply));
-        let mut machine = Machine::new(&self.0);
+        let mut machine = Machine::new(&self.code);
         machine.before = state.value().clone();
         let mut reader = Reader::new();
         let mut folding = Folding::default();
@@ -112,12 +117,8 @@ fn unchanged() -> Fold {
 }
 
 fn meta_of(version: Value, time: &Value, event_id: Value, command_id: &Value) -> Value {
-    let members = [
-        ("command_id", command_id.clone()),
-        ("event_id", event_id),
-        ("time", time.clone()),
-        ("version", version),
-    ];
+    let members =
+        [("command_id", command_id.clone()), ("event_id", event_id), ("time", time.clone()), ("version", version)];
     Map::create(Entries::from_sorted(members.map(|(name, value)| (Str::new(name), value)).to_vec()), FROZEN)
 }
 

@@ -52,7 +52,13 @@ pub struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    pub fn new(assembler: &'a mut Assembler, slots: u32, bound: u32, callable: usize, consts: &'a [u32]) -> Compiler<'a> {
+    pub fn new(
+        assembler: &'a mut Assembler,
+        slots: u32,
+        bound: u32,
+        callable: usize,
+        consts: &'a [u32],
+    ) -> Compiler<'a> {
         Compiler {
             assembler,
             slots,

@@ -73,8 +73,9 @@ impl NativeEngine {
         }
         let loaded = guarded(|| load(ir)).ok_or_else(|| PyValueError::new_err("the engine failed to load this IR"))?;
         let code = loaded.map_err(|bad| PyValueError::new_err(bad.0))?;
-        let program = Py::new(py, Program(program::Program(code)))?;
-        let gone = self.programs.lock().unwrap_or_else(PoisonError::into_inner).put(digest, program.clone_ref(py), ir.len());
+        let program = Py::new(py, Program(program::Program::new(code)))?;
+        let gone =
+            self.programs.lock().unwrap_or_else(PoisonError::into_inner).put(digest, program.clone_ref(py), ir.len());
         drop(gone);
         Ok(program)
     }
@@ -109,11 +110,11 @@ pub struct Program(program::Program);
 
 impl Program {
     fn want(&self, kinds: &[Kind]) -> PyResult<()> {
-        if kinds.contains(&self.0.0.kind) {
+        if kinds.contains(&self.0.code.kind) {
             return Ok(());
         }
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
-        let message = format!("this call is for a {}, not for a {}", kinds.join(" or "), self.0.0.kind.name());
+        let message = format!("this call is for a {}, not for a {}", kinds.join(" or "), self.0.code.kind.name());
         Err(PyValueError::new_err(message))
     }
 }
@@ -148,12 +149,12 @@ fn slices(texts: &[PyBackedBytes]) -> Vec<&[u8]> {
 impl Program {
     #[getter]
     fn digest(&self) -> &str {
-        &self.0.0.digest
+        &self.0.code.digest
     }
 
     #[getter]
     fn kind(&self) -> &'static str {
-        self.0.0.kind.name()
+        self.0.code.kind.name()
     }
 
     #[getter]
@@ -189,13 +190,7 @@ impl Program {
         Decision::new(py, outcome.unwrap_or_else(failed))
     }
 
-    fn decide(
-        &self,
-        state: &Bound<'_, PyAny>,
-        command: &[u8],
-        ctx: Option<&[u8]>,
-        gas: u64,
-    ) -> PyResult<Evaluation> {
+    fn decide(&self, state: &Bound<'_, PyAny>, command: &[u8], ctx: Option<&[u8]>, gas: u64) -> PyResult<Evaluation> {
         self.want(&[Kind::Program])?;
         let state = Row::of(state)?;
         Ok(evaluation(|| self.0.decide(state.given(), command, ctx, gas)))

@@ -4,9 +4,11 @@ use crate::document::Document;
 use crate::failure::{Halt, Stop};
 use crate::json_reader::Reader;
 use crate::machine::{Machine, engine_bug};
-use crate::outcome::check_typed;
+use crate::outcome::{check_typed, is_type};
 use crate::program::{Program, optional, record_of};
+use crate::skim::{Record, Wanted};
 use crate::state::State;
+use crate::text::Str;
 use crate::value::Value;
 
 pub struct Fold {
@@ -76,34 +78,70 @@ fn open_record(stop: &Stop, gas: u64, index: usize) -> Vec<u8> {
     record
 }
 
+/// Events that have been read.
+enum Events<'w> {
+    Whole(Vec<Value>),
+    /// Of each event the members that `apply` reads, one row after the other.
+    Members(&'w Wanted, Vec<Value>),
+}
+
 impl Program {
+    /// Read and check all events.
+    fn read_events(&self, reader: &mut Reader, events: &[&[u8]]) -> Result<Events<'_>, Halt> {
+        let Some(wanted) = &self.event_reads else {
+            let read = |(index, raw): (usize, &&[u8])| read_event(reader, raw, index);
+            return events.iter().enumerate().map(read).collect::<Result<_, Halt>>().map(Events::Whole);
+        };
+        let kind = wanted.position(&Str::new("type")).unwrap_or(0);
+        let mut values = Vec::with_capacity(events.len() * wanted.len());
+        for (index, raw) in events.iter().enumerate() {
+            let start = values.len();
+            let skimmed = reader.skim(raw, wanted, &mut values);
+            if skimmed && values[start + kind].as_str().is_some_and(is_type) {
+                continue;
+            }
+            values.truncate(start);
+            let event = read_event(reader, raw, index)?;
+            if let Value::Map(map) = &event {
+                let member = |name| map.entries().get(name).cloned().unwrap_or(Value::Unbound);
+                values.extend(wanted.names().map(member));
+            }
+        }
+        Ok(Events::Members(wanted, values))
+    }
+
     /// `apply` over events. All events are read and checked before the first is applied.
     pub fn fold(&self, state: &State, events: &[&[u8]], gas_per_event: u64, meta: Option<&[u8]>) -> Fold {
         let inputs = (|| -> Result<_, Halt> {
             let apply = self.apply_function()?;
             let mut reader = Reader::new();
-            let mut values = Vec::with_capacity(events.len());
-            for (index, raw) in events.iter().enumerate() {
-                let value = reader.read(raw, Document::Event(index))?;
-                check_typed(&value, Document::Event(index))?;
-                values.push(value);
-            }
+            let events = self.read_events(&mut reader, events)?;
             let meta = optional(&mut reader, meta, "meta")?;
             self.check_third(Some(apply), "apply", "meta", meta.as_ref())?;
-            Ok((apply, values, meta.unwrap_or(Value::Null)))
+            Ok((apply, events, meta.unwrap_or(Value::Null)))
         })();
-        let (apply, values, meta) = match inputs {
+        let (apply, events, meta) = match inputs {
             Ok(inputs) => inputs,
             Err(stop) => return Fold { state: None, count: 0, gas: 0, error: Some(record_of(&stop, 0)) },
         };
-        let mut machine = Machine::new(&self.0);
+        let mut machine = Machine::new(&self.code);
         machine.before = state.value().clone();
         let mut folding = Folding::default();
-        for event in values {
-            if !folding.apply(&mut machine, apply, event, meta.clone(), gas_per_event) {
-                break;
+        let mut apply = |event: Value| folding.apply(&mut machine, apply, event, meta.clone(), gas_per_event);
+        match events {
+            Events::Whole(values) => drop(values.into_iter().all(apply)),
+            Events::Members(wanted, values) => {
+                let mut record = Record::new(wanted);
+                let mut values = values.into_iter();
+                while values.len() > 0 && apply(record.fill(values.by_ref().take(wanted.len()))) {}
             }
         }
         folding.finish(&mut machine)
     }
+}
+
+fn read_event(reader: &mut Reader, raw: &[u8], index: usize) -> Result<Value, Halt> {
+    let event = reader.read(raw, Document::Event(index))?;
+    check_typed(&event, Document::Event(index))?;
+    Ok(event)
 }

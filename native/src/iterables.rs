@@ -2,9 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::arguments::{
-    Args, Items, Wanted, Where, want, want_comparable, want_elements, want_integer,
-};
+use crate::arguments::{Args, Items, Wanted, Where, want, want_comparable, want_elements, want_integer};
 use crate::context::Context;
 use crate::failure::{Halt, fail, shown_text};
 use crate::functions::charge_list;
@@ -25,12 +23,7 @@ pub fn max(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
     extreme(context, "max", args, Ordering::Greater)
 }
 
-fn extreme(
-    context: &mut Context,
-    function: &'static str,
-    args: &Args<'_>,
-    wanted: Ordering,
-) -> Result<Value, Halt> {
+fn extreme(context: &mut Context, function: &'static str, args: &Args<'_>, wanted: Ordering) -> Result<Value, Halt> {
     let items = if args.values.len() == 1 {
         let items = Items::wanted(function, 1, &args.values[0])?;
         context.charge(items.len() as u64)?;
@@ -156,11 +149,7 @@ pub fn reversed(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
 }
 
 /// A new list of n new lists of two, paid for and within the limit.
-pub fn make_pairs(
-    context: &mut Context,
-    n: usize,
-    pairs: impl Iterator<Item = (Value, Value)>,
-) -> Result<Value, Halt> {
+pub fn make_pairs(context: &mut Context, n: usize, pairs: impl Iterator<Item = (Value, Value)>) -> Result<Value, Halt> {
     context.charge(made_list(n as u64) + n as u64 * PAIR)?;
     check_list(n as u64)?;
     let pairs = pairs.map(|(a, b)| context.list(vec![a, b])).collect();

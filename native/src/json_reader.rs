@@ -12,7 +12,9 @@ use crate::json_writer::to_json;
 use crate::map::Entries;
 use crate::node::FROZEN;
 use crate::number_text::from_text;
+use crate::quick::{self, Scratch};
 use crate::scan::plain_end;
+use crate::skim::Wanted;
 use crate::text::Str;
 use crate::value::{List, MAX_DEPTH, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, MAX_TEXT, Map, Value};
 
@@ -20,6 +22,8 @@ use crate::value::{List, MAX_DEPTH, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, MAX_
 const GROWTH: usize = 9;
 /// A map with more entries than this whose keys come out of order is collected in a tree.
 const FEW: usize = 32;
+/// The quick reader recurses, so it is for documents; IR nests deeper.
+const MAX_NESTING: usize = 100;
 
 /// A container whose end has not been read.
 struct Open {
@@ -33,16 +37,16 @@ struct Open {
 }
 
 /// Reads documents; keeps its stacks from one to the next.
-#[derive(Default)]
 pub struct Reader {
     open: Vec<Open>,
     items: Vec<Value>,
     entries: Vec<(Str, Value)>,
+    scratch: Scratch,
 }
 
 impl Reader {
     pub fn new() -> Reader {
-        Reader::default()
+        Reader { open: Vec::new(), items: Vec::new(), entries: Vec::new(), scratch: Scratch::take() }
     }
 
     /// The value of a document of the language; fails with `bad_input.*` or `limit.document_*`.
@@ -57,8 +61,18 @@ impl Reader {
         Ok(value)
     }
 
+    /// Check a document that is a map and append its wanted members to `out`; false where it must be read in full.
+    pub fn skim(&mut self, raw: &[u8], wanted: &Wanted, out: &mut Vec<Value>) -> bool {
+        raw.len() * GROWTH <= MAX_TEXT && quick::skim(raw, wanted, MAX_DEPTH, &mut self.scratch, out)
+    }
+
     /// As `read`, without the limits of size and with another one of depth: for texts that hold documents.
     pub fn read_part(&mut self, raw: &[u8], document: Document, depth: usize) -> Result<Value, Halt> {
+        if depth <= MAX_NESTING {
+            if let Some(value) = quick::read(raw, depth, &mut self.scratch) {
+                return Ok(value);
+            }
+        }
         let text = match std::str::from_utf8(raw) {
             Ok(text) => text,
             Err(error) => return Err(document.fail("bad_input.utf8").count("offset", error.valid_up_to()).into()),
@@ -70,6 +84,12 @@ impl Reader {
             self.entries.clear();
         }
         result
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.scratch).give_back();
     }
 }
 
@@ -309,7 +329,8 @@ impl Text<'_> {
                     text.push(character);
                     return Ok(at + 6);
                 }
-                let low = if unit < 0xDC00 { self.unit(at + 6).filter(|low| (0xDC00..0xE000).contains(low)) } else { None };
+                let low =
+                    if unit < 0xDC00 { self.unit(at + 6).filter(|low| (0xDC00..0xE000).contains(low)) } else { None };
                 let pair = low.and_then(|low| char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)));
                 let Some(character) = pair else { return Err(self.fail("bad_input.surrogate", at)) };
                 text.push(character);

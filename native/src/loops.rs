@@ -9,10 +9,21 @@ use crate::value::{List, Map, Range, Value};
 
 /// A loop that is going on. A container that the program could change is locked as long.
 pub enum Loop {
-    List { list: Ptr<List>, next: usize, locked: bool },
-    Range { range: Ptr<Range>, next: u64 },
+    List {
+        list: Ptr<List>,
+        next: usize,
+        locked: bool,
+    },
+    Range {
+        range: Ptr<Range>,
+        next: u64,
+    },
     /// The keys were paid for on entry and are taken at once.
-    Map { map: Ptr<Map>, keys: std::vec::IntoIter<Str>, locked: bool },
+    Map {
+        map: Ptr<Map>,
+        keys: std::vec::IntoIter<Str>,
+        locked: bool,
+    },
 }
 
 impl Drop for Loop {

@@ -1,12 +1,13 @@
 //! The machine: runs the operations of a loaded program over one stack of slots and operands, without recursion.
 
+use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::access;
 use crate::arguments::{Args, check_arity};
 use crate::builtins::{call_function, call_method};
-use crate::code::{Code, Kind, Op, Place, Test};
+use crate::code::{Code, Fields, Kind, Op, Place, Test};
 use crate::context::Context;
 use crate::failure::{At, Halt, Stop, fail, shown_text};
 use crate::loops::Loop;
@@ -40,13 +41,35 @@ pub struct Machine<'p> {
     pub before: Value,
 }
 
+thread_local! {
+    /// The emptied stacks of the last machine of this thread: a run of a few operations would spend more time on making them than on itself.
+    static SPARE: Cell<Option<(Vec<Value>, Vec<Frame>)>> = const { Cell::new(None) };
+}
+
+/// Larger stacks are not kept.
+const SPARE_SLOTS: usize = 1024;
+
+impl Drop for Machine<'_> {
+    fn drop(&mut self) {
+        let (mut stack, mut frames) = (std::mem::take(&mut self.stack), std::mem::take(&mut self.frames));
+        stack.clear();
+        frames.clear();
+        if stack.capacity() <= SPARE_SLOTS {
+            // the thread may be ending: then there is nothing to keep them for
+            let _ = SPARE.try_with(|spare| spare.set(Some((stack, frames))));
+        }
+    }
+}
+
 impl<'p> Machine<'p> {
     pub fn new(code: &'p Code) -> Machine<'p> {
+        let spare = SPARE.try_with(Cell::take).ok().flatten();
+        let (stack, frames) = spare.unwrap_or_else(|| (Vec::with_capacity(64), Vec::with_capacity(8)));
         Machine {
             code,
             context: Context::new(code.kind == Kind::Filter),
-            stack: Vec::with_capacity(32),
-            frames: Vec::with_capacity(4),
+            stack,
+            frames,
             loops: Vec::new(),
             at: 0,
             before: Value::Null,
@@ -57,7 +80,14 @@ impl<'p> Machine<'p> {
     pub fn run(&mut self, function: usize, arguments: [Value; 3], gas: u64) -> Result<Value, Halt> {
         self.context.begin(gas);
         let declared = self.code.functions[function].params;
-        self.stack.extend(arguments.into_iter().take(declared));
+        let [first, second, third] = arguments;
+        if declared > 0 {
+            self.stack.push(first);
+            self.stack.push(second);
+        }
+        if declared > 2 {
+            self.stack.push(third);
+        }
         self.enter(function, 0, 0);
         // the run leaves nothing half done behind: what it made is dropped, what it was given is frozen
         let result = panic::catch_unwind(AssertUnwindSafe(|| self.go()));
@@ -85,8 +115,7 @@ impl<'p> Machine<'p> {
                 failure.at = At::Place(line, column);
             }
             if self.code.kind == Kind::Program {
-                failure.function =
-                    self.frames.last().map(|frame| self.code.functions[frame.function].name.clone());
+                failure.function = self.frames.last().map(|frame| self.code.functions[frame.function].name.clone());
             }
         }
         self.frames.clear();
@@ -162,6 +191,16 @@ impl<'p> Machine<'p> {
                     let right = self.pop();
                     let left = self.pop();
                     let value = operators::binary(&mut self.context, op, &left, &right)?;
+                    self.stack.push(value);
+                }
+                Op::BinaryConstant { op, constant } => {
+                    let left = self.pop();
+                    let right = &code.constants[constant as usize];
+                    let value = operators::binary(&mut self.context, op, &left, right)?;
+                    self.stack.push(value);
+                }
+                Op::BinaryFields(index) => {
+                    let value = self.binary_fields(&code.fields[index as usize], base)?;
                     self.stack.push(value);
                 }
                 Op::IsText { constant, negated } => {
@@ -339,10 +378,24 @@ impl<'p> Machine<'p> {
     }
 
     #[inline]
+    fn binary_fields(&mut self, fields: &Fields, base: usize) -> Result<Value, Halt> {
+        let read = |(slot, site, place): (u16, u32, Place)| {
+            let site = &self.code.sites[site as usize];
+            let slot = &self.stack[base + usize::from(slot)];
+            let found =
+                access::field_ref(&self.context, slot, &site.name, &site.hint).map_err(|halt| at(halt, place))?;
+            Ok::<_, Halt>(found.unwrap_or(&Value::Null))
+        };
+        let (left, right) = (read(fields.left)?, read(fields.right)?);
+        operators::binary(&mut self.context, fields.op, left, right)
+    }
+
+    #[inline]
     fn test(&mut self, test: &Test, base: usize) -> Result<bool, Halt> {
         let site = &self.code.sites[test.site as usize];
         let slot = &self.stack[base + usize::from(test.slot)];
-        let found = access::field_ref(&self.context, slot, &site.name, &site.hint).map_err(|halt| at(halt, test.field_place))?;
+        let found = access::field_ref(&self.context, slot, &site.name, &site.hint)
+            .map_err(|halt| at(halt, test.field_place))?;
         let text = &self.code.constants[test.constant as usize];
         let equal = match (found, text) {
             (Some(Value::Short(a)), Value::Short(b)) => a == b,

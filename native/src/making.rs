@@ -1,7 +1,7 @@
 //! Operations that make containers: map literals, the elements of comprehensions, and `state | {...}` in place.
 
 use crate::access::store;
-use crate::code::Place;
+use crate::code::{Place, Shape};
 use crate::failure::{Halt, fail, shown_text};
 use crate::gas::{lookup, made_map};
 use crate::machine::{Machine, at};
@@ -98,12 +98,7 @@ impl Machine<'_> {
             _ => false,
         };
         if !in_place {
-            let index = self.code.shapes.iter().position(|other| std::ptr::eq(other, shape)).unwrap_or(0);
-            self.make_map(index as u32);
-            let right = self.stack.pop().unwrap_or(Value::Null);
-            let value = binary(&mut self.context, Op2::Union, &self.stack[slot], &right)?;
-            self.stack.push(value);
-            return Ok(());
+            return self.merge_copy(slot, shape);
         }
         let Value::Map(map) = &self.stack[slot] else { return Ok(()) };
         self.context.charge(made_map((map.entries().len() + n) as u64))?;
@@ -117,6 +112,30 @@ impl Machine<'_> {
         self.stack.truncate(first);
         map.adopt(self.context.epoch);
         self.stack.push(Value::Map(map));
+        Ok(())
+    }
+}
+
+impl Machine<'_> {
+    /// As `merge_into_slot`, into a new map.
+    fn merge_copy(&mut self, slot: usize, shape: &Shape) -> Result<(), Halt> {
+        let n = shape.keys.len();
+        let first = self.stack.len() - n;
+        let (below, values) = self.stack.split_at_mut(first);
+        let Value::Map(map) = &below[slot] else {
+            let right = self.context.map(Entries::new());
+            let failed = binary(&mut self.context, Op2::Union, &below[slot], &right);
+            return failed.map(drop);
+        };
+        self.context.charge(made_map((map.entries().len() + n) as u64))?;
+        let take = |&at: &u16| std::mem::replace(&mut values[usize::from(at)], Value::Null);
+        let merged = map.entries().updated(n, shape.keys.iter().zip(shape.order.iter().map(take)));
+        if merged.len() > MAX_MAP {
+            return Err(fail("limit.map").into());
+        }
+        let merged = self.context.map(merged);
+        self.stack.truncate(first);
+        self.stack.push(merged);
         Ok(())
     }
 }

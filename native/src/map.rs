@@ -34,6 +34,14 @@ impl Entries {
         }
     }
 
+    /// Give the entries these values, in the order of the keys. For maps of a few entries.
+    #[inline]
+    pub fn set_values(&mut self, values: impl Iterator<Item = Value>) {
+        if let Entries::Few(entries) = self {
+            entries.iter_mut().zip(values).for_each(|(entry, value)| entry.1 = value);
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
             Entries::Few(entries) => entries.len(),
@@ -49,6 +57,7 @@ impl Entries {
     }
 
     /// As `get`; `hint` is where the same site found a key last time, and is kept up to date.
+    #[inline]
     pub fn get_near(&self, key: &Str, hint: usize) -> Option<(&Value, usize)> {
         match self {
             Entries::Few(entries) => {
@@ -57,8 +66,7 @@ impl Entries {
                         return Some((&entry.1, hint));
                     }
                 }
-                let at = entries.iter().position(|entry| entry.0 == *key)?;
-                Some((&entries[at].1, at))
+                search(entries, key)
             }
             Entries::Many(tree) => tree.get(key).map(|value| (value, 0)),
         }
@@ -134,6 +142,26 @@ impl Entries {
         few.into_iter().flatten().map(|entry| entry.1).chain(many.into_iter().flat_map(BTreeMap::into_values))
     }
 
+    /// A copy in which these entries, in order of their keys, are the newer ones.
+    pub fn updated<'a>(&self, n: usize, newer: impl Iterator<Item = (&'a Str, Value)>) -> Entries {
+        let Entries::Few(entries) = self else {
+            let mut copy = self.clone();
+            newer.for_each(|(key, value)| drop(copy.insert(key.clone(), value)));
+            return copy;
+        };
+        let mut copy = Vec::with_capacity(entries.len() + n);
+        let mut older = entries.iter().peekable();
+        for (key, value) in newer {
+            while let Some(entry) = older.next_if(|entry| entry.0 < *key) {
+                copy.push(entry.clone());
+            }
+            older.next_if(|entry| entry.0 == *key);
+            copy.push((key.clone(), value));
+        }
+        copy.extend(older.cloned());
+        Entries::from_sorted(copy)
+    }
+
     /// The entries of both; where both have a key, those of `other`.
     pub fn merged(&self, other: &Entries) -> Entries {
         let mut left = self.iter().peekable();
@@ -159,6 +187,13 @@ impl Entries {
             }
         }
     }
+}
+
+/// The entry of a key that is not where it was expected.
+#[cold]
+fn search<'a>(entries: &'a [(Str, Value)], key: &Str) -> Option<(&'a Value, usize)> {
+    let at = entries.iter().position(|entry| entry.0 == *key)?;
+    Some((&entries[at].1, at))
 }
 
 pub enum Iter<'a> {

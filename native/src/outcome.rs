@@ -78,11 +78,21 @@ pub fn reject(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
 }
 
 /// `[A-Za-z_][A-Za-z0-9_.-]{0,127}`
-fn is_type(text: &str) -> bool {
+pub fn is_type(text: &str) -> bool {
+    const INSIDE: [bool; 256] = {
+        let mut inside = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let character = byte as u8;
+            inside[byte] = character.is_ascii_alphanumeric() || matches!(character, b'_' | b'.' | b'-');
+            byte += 1;
+        }
+        inside
+    };
     let bytes = text.as_bytes();
     bytes.len() <= MAX_TYPE
         && bytes.first().is_some_and(|&byte| byte.is_ascii_alphabetic() || byte == b'_')
-        && bytes.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'))
+        && bytes.iter().all(|&byte| INSIDE[usize::from(byte)])
 }
 
 /// The type of a command or event that came in, else `bad_input.*`.

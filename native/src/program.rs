@@ -11,12 +11,20 @@ use crate::map::Entries;
 use crate::node::FROZEN;
 use crate::number::{self, Number};
 use crate::outcome::{check_events, check_typed, write_events};
+use crate::reads::reads;
+use crate::skim::Wanted;
 use crate::state::State;
 use crate::text::Str;
 use crate::value::{MAX_TEXT, Map, Value};
 use crate::walk::Writer;
 
-pub struct Program(pub Code);
+pub struct Program {
+    pub code: Code,
+    /// What `apply` reads of its event, where it does nothing else with it.
+    pub event_reads: Option<Wanted>,
+    /// What a filter reads of a row, where it does nothing else with it.
+    pub row_reads: Option<Wanted>,
+}
 
 /// A state as a caller gives it.
 #[derive(Clone, Copy)]
@@ -65,29 +73,47 @@ impl Evaluation {
 /// What `decide` gave: the list, the types and texts of its events.
 type Decided = (Value, Vec<String>, Vec<Vec<u8>>);
 
+// SAFETY: what is not `Sync` by itself are values and strings in tables of the code and in the wanted members; `load` and `new` have marked
+// all of them as shared, so that their counts are atomic and they never change again (`node.rs`)
+unsafe impl Sync for Program {}
+// SAFETY: as above
+unsafe impl Send for Program {}
+
 impl Program {
+    /// Of code that `load` made.
+    pub fn new(code: Code) -> Program {
+        let type_name = Str::new("type");
+        let event_reads = code.apply.and_then(|apply| reads(&code, apply, 1, false)).map(|mut wanted| {
+            wanted.add(&type_name, None);
+            wanted
+        });
+        let row_reads = if code.kind == Kind::Filter { reads(&code, 0, 0, true) } else { None };
+        event_reads.iter().chain(&row_reads).for_each(Wanted::mark_shared);
+        Program { code, event_reads, row_reads }
+    }
+
     pub fn has_decide(&self) -> bool {
-        self.0.decide.is_some()
+        self.code.decide.is_some()
     }
 
     pub fn has_apply(&self) -> bool {
-        self.0.apply.is_some()
+        self.code.apply.is_some()
     }
 
     pub fn needs_ctx(&self) -> bool {
-        self.declares_third(self.0.decide) || self.declares_third(self.0.apply)
+        self.declares_third(self.code.decide) || self.declares_third(self.code.apply)
     }
 
     pub fn declares_third(&self, function: Option<usize>) -> bool {
-        function.is_some_and(|index| self.0.functions[index].params == 3)
+        function.is_some_and(|index| self.code.functions[index].params == 3)
     }
 
     pub fn decide_function(&self) -> Result<usize, Halt> {
-        self.0.decide.ok_or_else(|| no_function("decide"))
+        self.code.decide.ok_or_else(|| no_function("decide"))
     }
 
     pub fn apply_function(&self) -> Result<usize, Halt> {
-        self.0.apply.ok_or_else(|| no_function("apply"))
+        self.code.apply.ok_or_else(|| no_function("apply"))
     }
 
     /// `ctx` or `meta` where it is declared: given, and a map.
@@ -136,7 +162,7 @@ impl Program {
             Ok(inputs) => inputs,
             Err(stop) => return Decision { error: Some(record_of(&stop, 0)), ..Decision::default() },
         };
-        let mut machine = Machine::new(&self.0);
+        let mut machine = Machine::new(&self.code);
         let context = context.unwrap_or(Value::Null);
         let arguments = [state.value().clone(), command, context.clone()];
         let decided = decided(&mut machine, decide, arguments, decide_gas);
@@ -182,7 +208,7 @@ impl Program {
             Ok(inputs) => inputs,
             Err(stop) => return Evaluation::of(Err(stop), 0),
         };
-        let mut machine = Machine::new(&self.0);
+        let mut machine = Machine::new(&self.code);
         let decided = decided(&mut machine, decide, arguments, gas);
         let text = decided.map(|(_, _, events)| {
             let mut text = b"[".to_vec();
@@ -208,7 +234,7 @@ impl Program {
             Ok(inputs) => inputs,
             Err(stop) => return Evaluation::of(Err(stop), 0),
         };
-        let mut machine = Machine::new(&self.0);
+        let mut machine = Machine::new(&self.code);
         machine.before = state;
         let applied = machine.apply(apply, event, meta, gas);
         let text = applied.and_then(|()| Ok(to_json(&machine.before)?));
@@ -228,8 +254,8 @@ impl Program {
             Ok(inputs) => inputs,
             Err(stop) => return Evaluation::of(Err(stop), 0),
         };
-        let mut machine = Machine::new(&self.0);
-        let text = if self.0.kind == Kind::Filter {
+        let mut machine = Machine::new(&self.code);
+        let text = if self.code.kind == Kind::Filter {
             machine.filter(state, meta, gas).map(|matched| match matched {
                 None => b"null".to_vec(),
                 Some(true) => b"true".to_vec(),

@@ -1,12 +1,13 @@
 //! A filter over rows of states.
 
 use crate::document::Document;
-use crate::failure::Stop;
+use crate::failure::{Halt, Stop};
 use crate::json_reader::Reader;
 use crate::machine::Machine;
 use crate::map::Entries;
 use crate::node::FROZEN;
 use crate::program::{Given, Program, meta_of, record_of, state_of};
+use crate::skim::Record;
 use crate::value::{Map, Value};
 
 const NO_ROW: u8 = 0;
@@ -25,13 +26,15 @@ pub struct Matches {
 impl Program {
     /// `metas` has one document a row, or None for empty maps. A row's limit is the smaller of its own and what is left of the total.
     pub fn matches(&self, states: &[Given<'_>], metas: Option<&[&[u8]]>, row_gas: u64, total_gas: u64) -> Matches {
-        let mut machine = Machine::new(&self.0);
+        let mut machine = Machine::new(&self.code);
         let mut reader = Reader::new();
         let nothing = Map::create(Entries::new(), FROZEN);
+        let mut record = self.row_reads.as_ref().map(Record::new);
+        let mut values = Vec::new();
         let mut found = Matches { rows: Vec::with_capacity(states.len()), ..Matches::default() };
         for (index, state) in states.iter().enumerate() {
             let limit = row_gas.min(total_gas - found.gas);
-            let inputs = state_of(&mut reader, *state).and_then(|state| {
+            let inputs = self.row(&mut reader, *state, record.as_mut(), &mut values).and_then(|state| {
                 let meta = match metas {
                     None => nothing.clone(),
                     Some(metas) => meta_of(&mut reader, Some(metas[index]))?,
@@ -63,6 +66,23 @@ impl Program {
         }
         found
     }
+
+    /// The state of a row, or what the filter reads of it.
+    fn row(
+        &self,
+        reader: &mut Reader,
+        state: Given<'_>,
+        record: Option<&mut Record<'_>>,
+        values: &mut Vec<Value>,
+    ) -> Result<Value, Halt> {
+        if let (Given::Text(text), Some(wanted), Some(record)) = (state, &self.row_reads, record) {
+            values.clear();
+            if reader.skim(text, wanted, values) {
+                return Ok(record.fill(values.drain(..)));
+            }
+        }
+        state_of(reader, state)
+    }
 }
 
 fn is_out_of_gas(stop: &Stop) -> bool {
@@ -70,7 +90,7 @@ fn is_out_of_gas(stop: &Stop) -> bool {
 }
 
 /// The canonical text of a document.
-pub fn canonical(json: &[u8]) -> Result<Vec<u8>, crate::failure::Halt> {
+pub fn canonical(json: &[u8]) -> Result<Vec<u8>, Halt> {
     let value: Value = Reader::new().read(json, Document::Named("document"))?;
     Ok(crate::json_writer::to_json(&value)?)
 }

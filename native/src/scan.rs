@@ -3,11 +3,16 @@
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
+/// Eight bytes as a number, the first one its lowest.
+#[inline]
+pub fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
+}
+
 /// The index of the first byte from `at` on that is a quote, a backslash or a control character; the length where there is none.
 #[inline]
 pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(chunk) = bytes.get(at..at + 8) {
-        let word = u64::from_le_bytes([chunk[0], chunk[1], chunk[2], chunk[3], chunk[4], chunk[5], chunk[6], chunk[7]]);
+    while let Some(word) = word_at(bytes, at) {
         let found = special(word);
         if found != 0 {
             return at + (found.trailing_zeros() / 8) as usize;
@@ -15,6 +20,29 @@ pub fn plain_end(bytes: &[u8], mut at: usize) -> usize {
         at += 8;
     }
     while at < bytes.len() && !is_special(bytes[at]) {
+        at += 1;
+    }
+    at
+}
+
+/// Where the first byte of a word stands that is special or not ASCII, 8 where there is none.
+#[inline]
+pub fn first_special(word: u64) -> usize {
+    let found = special(word) | (word & HIGH);
+    (found.trailing_zeros() / 8) as usize
+}
+
+/// As `plain_end`, and stops at what is not ASCII too.
+#[inline]
+pub fn ascii_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = word_at(bytes, at) {
+        let found = special(word) | (word & HIGH);
+        if found != 0 {
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while at < bytes.len() && !is_special(bytes[at]) && bytes[at].is_ascii() {
         at += 1;
     }
     at

@@ -114,9 +114,8 @@ pub fn split(context: &mut Context, receiver: &Value, args: &Args<'_>) -> Result
 
 /// A list of the pieces: all are paid for before one is made.
 fn pieces<'a, I: Iterator<Item = &'a str>>(context: &mut Context, split: impl Fn() -> I) -> Result<Value, Halt> {
-    let (count, charge) = split().fold((0, 0), |(count, charge), piece| {
-        (count + 1, charge + made_string(count_characters(piece) as u64))
-    });
+    let (count, charge) = split()
+        .fold((0, 0), |(count, charge), piece| (count + 1, charge + made_string(count_characters(piece) as u64)));
     context.charge(charge + made_list(count))?;
     check_list(count)?;
     Ok(context.list(split().map(Value::text).collect()))
@@ -196,7 +195,11 @@ mod tests {
     fn short_and_long_needles_are_found_alike() {
         for text in ["", "a", "aaaa", "abab\u{e9}\u{e9}x", "\u{1f600}\u{1f600}a\u{1f601}", "aabaaab", "aaaaaaaaaaab"] {
             for needle in ["a", "aa", "ab", "aab", "\u{e9}", "\u{1f600}", "\u{1f601}", "aaab", "aaaab", "aaaaaa"] {
-                assert_eq!(occurrences(text.as_bytes(), needle.as_bytes()), text.matches(needle).count(), "{text} {needle}");
+                assert_eq!(
+                    occurrences(text.as_bytes(), needle.as_bytes()),
+                    text.matches(needle).count(),
+                    "{text} {needle}"
+                );
                 for new in ["", "z", "\u{e9}\u{e9}", needle] {
                     assert_eq!(replaced(text, needle, new), text.replace(needle, new), "{text} {needle} {new}");
                 }

@@ -8,17 +8,56 @@ use crate::node::{FROZEN, Header};
 
 pub const INLINE: usize = 14;
 
-/// A string of at most 14 bytes. Two of them are equal when all their bytes are: the unused ones are 0.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Short {
-    length: u8,
-    bytes: [u8; INLINE],
+/// A string of at most 14 bytes: its length, its bytes, zeros. So two of them are equal when all their bytes are.
+#[derive(Clone, Copy)]
+pub struct Short([u8; 1 + INLINE]);
+
+impl PartialEq for Short {
+    /// Two pairs of words that overlap by a byte, rather than a call of `memcmp`.
+    #[inline]
+    fn eq(&self, other: &Short) -> bool {
+        self.words() == other.words()
+    }
 }
 
+impl Eq for Short {}
+
 impl Short {
+    const EMPTY: Short = Short([0; 1 + INLINE]);
+
+    #[inline]
+    fn new(text: &str) -> Short {
+        let mut bytes = [0; 1 + INLINE];
+        bytes[0] = text.len() as u8;
+        bytes[1..=text.len()].copy_from_slice(text.as_bytes());
+        Short(bytes)
+    }
+
+    /// Of `length` bytes, at most 14, that stand first in `bytes`: two loads and a mask where there are enough bytes behind them.
+    #[inline]
+    fn cut(bytes: &[u8], length: usize) -> Option<Short> {
+        let word = u128::from_le_bytes(*bytes.first_chunk()?);
+        let text = word & ((1 << (8 * length)) - 1);
+        let mut short = Short::EMPTY;
+        short.0.copy_from_slice(&(text << 8 | length as u128).to_le_bytes()[..=INLINE]);
+        Some(short)
+    }
+
+    #[inline]
+    fn words(&self) -> (u64, u64) {
+        let word = |bytes: Option<&[u8; 8]>| u64::from_le_bytes(bytes.copied().unwrap_or_default());
+        (word(self.0.first_chunk()), word(self.0.last_chunk()))
+    }
+
+    #[inline]
+    pub fn len(&self) -> usize {
+        usize::from(self.0[0])
+    }
+
+    #[inline]
     pub fn as_str(&self) -> &str {
-        // SAFETY: `Str::new` copies a whole `str` of `length` bytes, at most 14
-        unsafe { std::str::from_utf8_unchecked(self.bytes.get_unchecked(..self.length as usize)) }
+        // SAFETY: `new` copies a whole `str` of so many bytes, at most 14
+        unsafe { std::str::from_utf8_unchecked(self.0.get_unchecked(1..=self.len())) }
     }
 }
 
@@ -38,7 +77,8 @@ pub struct Long(NonNull<LongText>);
 // A string never changes, so sharing it is a matter of its count alone; see `node.rs`.
 impl Long {
     fn layout(length: usize) -> Layout {
-        Layout::from_size_align(size_of::<LongText>() + length, align_of::<LongText>()).unwrap_or(Layout::new::<LongText>())
+        Layout::from_size_align(size_of::<LongText>() + length, align_of::<LongText>())
+            .unwrap_or(Layout::new::<LongText>())
     }
 
     fn new(text: &str) -> Long {
@@ -105,27 +145,42 @@ pub enum Str {
 }
 
 impl Str {
+    #[inline]
     pub fn new(text: &str) -> Str {
         if text.len() > INLINE {
             return Str::Long(Long::new(text));
         }
-        let mut bytes = [0; INLINE];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Str::Short(Short { length: text.len() as u8, bytes })
+        Str::Short(Short::new(text))
+    }
+
+    /// The string that stands in `bytes[start..end]`.
+    ///
+    /// # Safety
+    /// That part is UTF-8.
+    #[inline]
+    pub unsafe fn cut(bytes: &[u8], start: usize, end: usize) -> Str {
+        if end - start <= INLINE {
+            if let Some(short) = Short::cut(&bytes[start..], end - start) {
+                return Str::Short(short);
+            }
+        }
+        // SAFETY: as the caller says
+        Str::new(unsafe { std::str::from_utf8_unchecked(&bytes[start..end]) })
     }
 
     pub fn empty() -> Str {
-        Str::Short(Short { length: 0, bytes: [0; INLINE] })
+        Str::Short(Short::EMPTY)
     }
 
     /// Length in bytes of UTF-8.
     pub fn len_bytes(&self) -> usize {
         match self {
-            Str::Short(text) => usize::from(text.length),
+            Str::Short(text) => text.len(),
             Str::Long(text) => text.head().length as usize,
         }
     }
 
+    #[inline]
     pub fn as_str(&self) -> &str {
         match self {
             Str::Short(text) => text.as_str(),
@@ -164,6 +219,7 @@ impl Str {
 }
 
 impl PartialEq for Str {
+    #[inline]
     fn eq(&self, other: &Str) -> bool {
         match (self, other) {
             (Str::Short(a), Str::Short(b)) => a == b,

@@ -282,7 +282,7 @@ impl Value {
             Value::Bool(value) => *value,
             Value::Int(value) => *value != 0,
             Value::Wide(_) => true,
-            Value::Short(text) => !text.as_str().is_empty(),
+            Value::Short(text) => text.len() != 0,
             Value::Long(_) => true,
             Value::List(list) => !list.items().is_empty(),
             Value::Map(map) => map.entries().len() != 0,

@@ -1,0 +1,472 @@
+//! The quick reader of documents: an optimist. It knows sound documents without escapes and exponents; at the first doubt it gives up, and the
+//! caller reads the text with the careful reader (`json_reader.rs`), which also says what is wrong with it. It never reports anything itself.
+
+use std::cell::Cell;
+
+use crate::map::Entries;
+use crate::node::FROZEN;
+use crate::number_text::from_text;
+use crate::scan::{ascii_end, first_special, plain_end, word_at};
+use crate::skim::Wanted;
+use crate::text::Str;
+use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Value};
+
+/// So many digits are in the domain wherever the point stands.
+const DIGITS: usize = 34;
+/// So many digits fit into an integer.
+const INTEGER_DIGITS: usize = 18;
+/// A map that is only checked, and whose keys are not in order, has no more keys than this.
+const SEEN: usize = 16;
+
+/// A key, its first eight bytes as a number in front, so that most comparisons need no call.
+#[derive(Clone, Copy)]
+pub struct Key<'a> {
+    pub head: u64,
+    bytes: &'a [u8],
+    /// Where it stands in its text.
+    start: usize,
+}
+
+impl<'a> Key<'a> {
+    const NONE: Key<'static> = Key { head: 0, bytes: b"", start: 0 };
+
+    pub fn of(bytes: &'a [u8]) -> Key<'a> {
+        let mut head = [0; 8];
+        let length = bytes.len().min(8);
+        head[..length].copy_from_slice(&bytes[..length]);
+        Key { head: u64::from_be_bytes(head), bytes, start: 0 }
+    }
+
+    #[inline]
+    pub fn is(self, head: u64, bytes: &[u8]) -> bool {
+        self.head == head && self.bytes.len() == bytes.len() && (bytes.len() <= 8 || self.bytes == bytes)
+    }
+
+    #[inline]
+    fn is_after(self, other: Key<'_>) -> bool {
+        if self.head == other.head { self.bytes > other.bytes } else { self.head > other.head }
+    }
+}
+
+/// What the reader keeps from document to document: containers collect here what they hold until they end.
+#[derive(Default)]
+pub struct Scratch {
+    items: Vec<Value>,
+    entries: Vec<(Str, Value)>,
+}
+
+thread_local! {
+    /// The emptied stacks of the last reader of this thread.
+    static SPARE: Cell<Option<Scratch>> = const { Cell::new(None) };
+}
+
+/// Larger stacks are not kept.
+const SPARE_ENTRIES: usize = 1024;
+
+impl Scratch {
+    pub fn take() -> Scratch {
+        SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    }
+
+    pub fn give_back(mut self) {
+        self.items.clear();
+        self.entries.clear();
+        if self.items.capacity() <= SPARE_ENTRIES && self.entries.capacity() <= SPARE_ENTRIES {
+            // the thread may be ending: then there is nothing to keep them for
+            let _ = SPARE.try_with(|spare| spare.set(Some(self)));
+        }
+    }
+}
+
+pub struct Quick<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    /// How deep containers may still nest.
+    depth: usize,
+    /// Beyond ASCII, the text has been checked as a whole.
+    is_utf8: bool,
+    scratch: &'a mut Scratch,
+}
+
+/// The value of a document; None where there is a doubt.
+pub fn read(bytes: &[u8], depth: usize, scratch: &mut Scratch) -> Option<Value> {
+    let mut quick = Quick { bytes, at: 0, depth, is_utf8: false, scratch };
+    quick.space();
+    let value = quick.value();
+    let value = value.filter(|_| quick.is_at_end());
+    if value.is_none() {
+        scratch.items.clear();
+        scratch.entries.clear();
+    }
+    value
+}
+
+/// Check all of a document that is a map, and append the values of its wanted members to `out`, `Unbound` for those that are not there.
+/// False where there is a doubt; what was appended then has no meaning.
+pub fn skim(bytes: &[u8], wanted: &Wanted, depth: usize, scratch: &mut Scratch, out: &mut Vec<Value>) -> bool {
+    let mut quick = Quick { bytes, at: 0, depth, is_utf8: false, scratch };
+    quick.space();
+    let sound = quick.members(wanted, out).is_some() && quick.is_at_end();
+    if !sound {
+        scratch.items.clear();
+        scratch.entries.clear();
+    }
+    sound
+}
+
+/// The byte at `at`; 0, which is nowhere sound, at the end.
+#[inline]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    if at < bytes.len() { bytes[at] } else { 0 }
+}
+
+impl<'a> Quick<'a> {
+    fn is_at_end(&mut self) -> bool {
+        self.space();
+        self.at == self.bytes.len()
+    }
+
+    #[inline]
+    fn peek(&self) -> u8 {
+        byte(self.bytes, self.at)
+    }
+
+    #[inline]
+    fn space(&mut self) {
+        if self.peek() <= b' ' {
+            self.spaces();
+        }
+    }
+
+    fn spaces(&mut self) {
+        while matches!(self.peek(), b' ' | b'\t' | b'\n' | b'\r') {
+            self.at += 1;
+        }
+    }
+
+    #[inline]
+    fn value(&mut self) -> Option<Value> {
+        match self.peek() {
+            b'"' => self.string().map(|text| self.str(text).into()),
+            b'-' | b'0'..=b'9' => self.number(),
+            b'{' => self.map(),
+            b'[' => self.list(),
+            b't' => self.literal(b"true", Value::Bool(true)),
+            b'f' => self.literal(b"false", Value::Bool(false)),
+            b'n' => self.literal(b"null", Value::Null),
+            _ => None,
+        }
+    }
+
+    fn list(&mut self) -> Option<Value> {
+        self.enter()?;
+        let first = self.scratch.items.len();
+        if self.peek() != b']' {
+            loop {
+                let item = self.value()?;
+                self.scratch.items.push(item);
+                if !self.goes_on(b']')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        if self.scratch.items.len() - first > MAX_LIST {
+            return None;
+        }
+        Some(List::create(self.scratch.items.drain(first..).collect(), FROZEN))
+    }
+
+    fn map(&mut self) -> Option<Value> {
+        self.enter()?;
+        let first = self.scratch.entries.len();
+        let mut last = Key::NONE;
+        let mut in_order = true;
+        if self.peek() != b'}' {
+            loop {
+                let key = self.key()?;
+                in_order &= key.is_after(last) || self.scratch.entries.len() == first;
+                last = key;
+                let name = self.str((key.start, key.start + key.bytes.len()));
+                let value = self.value()?;
+                self.scratch.entries.push((name, value));
+                if !self.goes_on(b'}')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        let entries = &mut self.scratch.entries[first..];
+        if entries.len() > MAX_MAP {
+            return None;
+        }
+        if !in_order {
+            entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+            if entries.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+                return None;
+            }
+        }
+        Some(Map::create(Entries::from_sorted(self.scratch.entries.drain(first..).collect()), FROZEN))
+    }
+
+    /// A map of which only some members are wanted: their values are appended to `out`.
+    fn members(&mut self, wanted: &Wanted, out: &mut Vec<Value>) -> Option<()> {
+        if self.peek() != b'{' {
+            return None;
+        }
+        self.enter()?;
+        let first = out.len();
+        out.resize_with(first + wanted.len(), || Value::Unbound);
+        let mut seen = Seen { last: Key::NONE, first: [Key::NONE; 4], count: 0, in_order: true, start: self.at };
+        let mut likely = 0;
+        if self.peek() != b'}' {
+            loop {
+                let key = self.key()?;
+                self.note(&mut seen, key)?;
+                match wanted.find(key, likely) {
+                    None => self.skip()?,
+                    Some(place) => {
+                        likely = place + 1;
+                        out[first + place] = match wanted.inner(place) {
+                            Some(inner) if self.peek() == b'{' => self.part(inner)?,
+                            _ => self.value()?,
+                        };
+                    }
+                }
+                if !self.goes_on(b'}')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        (seen.count <= MAX_MAP).then_some(())
+    }
+
+    /// A map with the wanted members alone.
+    fn part(&mut self, wanted: &Wanted) -> Option<Value> {
+        let mut values = Vec::with_capacity(wanted.len());
+        self.members(wanted, &mut values)?;
+        let found = wanted.names().zip(values).filter(|(_, value)| !matches!(value, Value::Unbound));
+        Some(Map::create(Entries::from_sorted(found.map(|(name, value)| (name.clone(), value)).collect()), FROZEN))
+    }
+
+    /// Check a value and go behind it.
+    fn skip(&mut self) -> Option<()> {
+        match self.peek() {
+            b'"' => self.string().map(drop),
+            b'[' => {
+                self.enter()?;
+                let mut count = 0;
+                if self.peek() != b']' {
+                    loop {
+                        self.skip()?;
+                        count += 1;
+                        if !self.goes_on(b']')? {
+                            break;
+                        }
+                    }
+                }
+                self.leave();
+                (count <= MAX_LIST).then_some(())
+            }
+            b'{' => self.members(&Wanted::default(), &mut Vec::new()),
+            _ => self.value().map(drop),
+        }
+    }
+
+    /// Go into a container, to its first token.
+    #[inline]
+    fn enter(&mut self) -> Option<()> {
+        self.depth = self.depth.checked_sub(1)?;
+        self.at += 1;
+        self.space();
+        Some(())
+    }
+
+    /// Go behind the closing bracket.
+    #[inline]
+    fn leave(&mut self) {
+        self.depth += 1;
+        self.at += 1;
+    }
+
+    /// After an element: true at the next one, false at the closing bracket.
+    #[inline]
+    fn goes_on(&mut self, closing: u8) -> Option<bool> {
+        self.space();
+        let byte = self.peek();
+        if byte == b',' {
+            self.at += 1;
+            self.space();
+            return Some(true);
+        }
+        (byte == closing).then_some(false)
+    }
+
+    /// The key of an entry; behind it the value stands.
+    #[inline]
+    fn key(&mut self) -> Option<Key<'a>> {
+        if self.peek() != b'"' {
+            return None;
+        }
+        let (start, end) = self.string()?;
+        self.space();
+        let length = end - start;
+        if self.peek() != b':' || length as u64 > MAX_KEY {
+            return None;
+        }
+        self.at += 1;
+        self.space();
+        let bytes = &self.bytes[start..end];
+        match word_at(self.bytes, start) {
+            Some(word) if length > 0 => {
+                let unused = 64 - 8 * length.min(8) as u32;
+                Some(Key { head: word.swap_bytes() >> unused << unused, bytes, start })
+            }
+            _ => Some(Key { start, ..Key::of(bytes) }),
+        }
+    }
+
+    /// The next key of a map that is only checked; None where it stands twice, or cannot be known not to.
+    #[inline]
+    fn note(&self, seen: &mut Seen<'a>, key: Key<'a>) -> Option<()> {
+        if seen.in_order && (seen.count == 0 || key.is_after(seen.last)) {
+            seen.last = key;
+        } else {
+            seen.in_order = false;
+            let known = seen.count.min(seen.first.len());
+            let twice = seen.first[..known].iter().any(|first| first.is(key.head, key.bytes));
+            if twice || (seen.count > known && !self.is_new(seen, key)) {
+                return None;
+            }
+        }
+        if let Some(place) = seen.first.get_mut(seen.count) {
+            *place = key;
+        }
+        seen.count += 1;
+        Some(())
+    }
+
+    /// Whether no earlier key of the map is this one: reads the map again up to here, so it is for small maps alone.
+    #[cold]
+    fn is_new(&self, seen: &Seen<'a>, key: Key<'a>) -> bool {
+        if seen.count > SEEN {
+            return false;
+        }
+        let mut scratch = Scratch::default();
+        let mut again = Quick {
+            bytes: self.bytes,
+            at: seen.start,
+            depth: self.depth,
+            is_utf8: self.is_utf8,
+            scratch: &mut scratch,
+        };
+        for _ in 0..seen.count {
+            let earlier = again.key();
+            if earlier.is_none_or(|earlier| earlier.is(key.head, key.bytes)) || again.skip().is_none() {
+                return false;
+            }
+            again.goes_on(b'}');
+        }
+        true
+    }
+
+    /// Where the bytes of a string without escapes start and end.
+    #[inline]
+    fn string(&mut self) -> Option<(usize, usize)> {
+        let bytes = self.bytes;
+        let start = self.at + 1;
+        let mut end = match word_at(bytes, start).map(first_special) {
+            Some(found) if found < 8 => start + found,
+            Some(_) => ascii_end(bytes, start + 8),
+            None => ascii_end(bytes, start),
+        };
+        let mut last = byte(bytes, end);
+        if last >= 0x80 {
+            end = self.beyond_ascii(end)?;
+            last = byte(bytes, end);
+        }
+        if last != b'"' || (end - start) as u64 > MAX_STRING {
+            return None;
+        }
+        self.at = end + 1;
+        Some((start, end))
+    }
+
+    #[cold]
+    fn beyond_ascii(&mut self, end: usize) -> Option<usize> {
+        if !self.is_utf8 {
+            std::str::from_utf8(self.bytes).ok()?;
+            self.is_utf8 = true;
+        }
+        Some(plain_end(self.bytes, end))
+    }
+
+    #[inline]
+    fn str(&self, (start, end): (usize, usize)) -> Str {
+        // SAFETY: `string` gives ASCII, or a part between quotes of a text that is UTF-8
+        unsafe { Str::cut(self.bytes, start, end) }
+    }
+
+    #[cold]
+    fn literal(&mut self, word: &[u8], value: Value) -> Option<Value> {
+        self.bytes[self.at..].starts_with(word).then(|| {
+            self.at += word.len();
+            value
+        })
+    }
+
+    #[inline]
+    fn number(&mut self) -> Option<Value> {
+        let (bytes, start) = (self.bytes, self.at);
+        let negative = byte(bytes, start) == b'-';
+        let first = start + usize::from(negative);
+        let (mut at, mut value) = (first, 0i64);
+        let after = loop {
+            let digit = byte(bytes, at);
+            if !digit.is_ascii_digit() {
+                break digit;
+            }
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            at += 1;
+        };
+        self.at = at;
+        let digits = at - first;
+        if digits == 0 || (digits > 1 && bytes[first] == b'0') {
+            return None;
+        }
+        match after {
+            b'.' => self.fraction(start),
+            b'e' | b'E' => None,
+            _ if digits <= INTEGER_DIGITS => Some(Value::Int(if negative { -value } else { value })),
+            _ => self.long_number(start),
+        }
+    }
+
+    fn fraction(&mut self, start: usize) -> Option<Value> {
+        self.at += 1;
+        let first = self.at;
+        while self.peek().is_ascii_digit() {
+            self.at += 1;
+        }
+        if self.at == first || matches!(self.peek(), b'e' | b'E') { None } else { self.long_number(start) }
+    }
+
+    fn long_number(&mut self, start: usize) -> Option<Value> {
+        let text = &self.bytes[start..self.at];
+        if text.len() > DIGITS {
+            return None;
+        }
+        from_text(text).ok().map(Value::from)
+    }
+}
+
+/// The keys so far of a map that is only checked.
+struct Seen<'a> {
+    last: Key<'a>,
+    first: [Key<'a>; 4],
+    count: usize,
+    in_order: bool,
+    /// Where the first of them stands.
+    start: usize,
+}

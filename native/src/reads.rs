@@ -1,0 +1,46 @@
+//! Which members of an argument a program reads, where it does nothing else with it.
+
+use crate::code::{Code, Op};
+use crate::skim::Wanted;
+
+/// With more members than this, reading all of a document is as good.
+const MANY: usize = 16;
+
+/// Of the argument in `slot` of a function. `free` names are members of it too. None: it needs all of it.
+pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Wanted> {
+    let mut wanted = Wanted::default();
+    let name = |site: u32| &code.sites[site as usize].name;
+    let start = code.functions[function].entry;
+    let end = code.functions.get(function + 1).map_or(code.ops.len(), |next| next.entry);
+    let ops = &code.ops[start..end];
+    for (at, op) in ops.iter().enumerate() {
+        match *op {
+            Op::LocalField { slot: used, site } if used == slot => wanted.add(name(site), None),
+            Op::BinaryFields(fields) => {
+                let fields = &code.fields[fields as usize];
+                for (used, site, _) in [fields.left, fields.right] {
+                    if used == slot {
+                        wanted.add(name(site), None);
+                    }
+                }
+            }
+            Op::Test(test) => {
+                let test = &code.tests[test as usize];
+                if test.slot == slot {
+                    wanted.add(name(test.site), None);
+                }
+            }
+            // what a free name gives goes into the next operation alone
+            Op::Free(site) if free => match ops.get(at + 1) {
+                Some(Op::Field(inner)) => wanted.add(name(site), Some(name(*inner))),
+                _ => wanted.add(name(site), None),
+            },
+            Op::Local(used) | Op::SetLocal(used) if used == u32::from(slot) => return None,
+            Op::ReturnMerged { slot: used, .. } if used == slot => return None,
+            Op::Unpack(slots) | Op::Unbind(slots) if code.slots[slots as usize].contains(&slot) => return None,
+            Op::Next(round) if code.rounds[round as usize].slots.contains(&slot) => return None,
+            _ => {}
+        }
+    }
+    (wanted.len() <= MANY).then_some(wanted)
+}
