@@ -8,8 +8,8 @@ CRLF = b"\r\n"
 WITH_PAYLOAD = {b"PUB", b"HPUB", b"MSG", b"HMSG"}
 
 
-class FrameCounter:
-    """Fed with one direction of a connection's bytes, however they are cut.
+class Meter:
+    """Counts of all connections through a proxy.
 
     Attributes:
         frames: how many of each operation (`HPUB`, `MSG`, `PING`, ...).
@@ -19,6 +19,17 @@ class FrameCounter:
     def __init__(self) -> None:
         self.frames: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
+
+    def reset(self) -> None:
+        self.frames.clear()
+        self.requests.clear()
+
+
+class FrameCounter:
+    """Fed with one direction of one connection's bytes, however they are cut."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
         self._rest = b""
         self._skip = 0
 
@@ -44,8 +55,8 @@ class FrameCounter:
         if not words:
             return
         operation = words[0].upper()
-        self.frames[operation.decode()] += 1
+        self._meter.frames[operation.decode()] += 1
         if operation in WITH_PAYLOAD:
             self._skip = int(words[-1]) + len(CRLF)
         if (operation == b"PUB" and len(words) == 4) or (operation == b"HPUB" and len(words) == 5):
-            self.requests[words[1].decode()] += 1
+            self._meter.requests[words[1].decode()] += 1

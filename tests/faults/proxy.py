@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 
+from .frames import FrameCounter, Meter
+
 CHUNK = 1 << 16
 
 
@@ -34,15 +36,14 @@ class Proxy:
 
     Attributes:
         up, down: the ways to the target and back.
-        tap_up, tap_down: called with all bytes that pass.
+        meter: counts what passes, where it speaks NATS.
     """
 
-    def __init__(self, target: tuple[str, int] | None = None) -> None:
+    def __init__(self, target: tuple[str, int] | None = None, meter: Meter | None = None) -> None:
         self.target = target
         self.up = Direction()
         self.down = Direction()
-        self.tap_up: Callable[[bytes], None] | None = None
-        self.tap_down: Callable[[bytes], None] | None = None
+        self.meter = meter
         self.port = 0
         self._refusing = False
         self._server: asyncio.Server | None = None
@@ -105,6 +106,9 @@ class Proxy:
             direction.losing = False
             direction.release()
 
+    def _counter(self) -> Callable[[bytes], None]:
+        return FrameCounter(self.meter).feed if self.meter is not None else _ignore
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -121,8 +125,8 @@ class Proxy:
         self._connections.add(pair)
         try:
             ways = [
-                asyncio.create_task(_pass(reader, far_writer, self.up, lambda data: self.tap_up and self.tap_up(data))),
-                asyncio.create_task(_pass(far_reader, writer, self.down, lambda data: self.tap_down and self.tap_down(data))),
+                asyncio.create_task(_pass(reader, far_writer, self.up, self._counter())),
+                asyncio.create_task(_pass(far_reader, writer, self.down, self._counter())),
             ]
             try:
                 await asyncio.wait(ways)
@@ -136,12 +140,12 @@ class Proxy:
                 each.transport.abort()
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Direction, tap: Callable[[bytes], object]) -> None:
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Direction, count: Callable[[bytes], None]) -> None:
     """Pass bytes on until one side ends; an orderly end is passed on too, a reset is one for both."""
     try:
         while data := await reader.read(CHUNK):
             if await way.passes():
-                tap(data)
+                count(data)
                 writer.write(data)
                 await writer.drain()
         await way.passes()
@@ -149,3 +153,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way:
             writer.write_eof()
     except (OSError, RuntimeError):
         writer.transport.abort()
+
+
+def _ignore(_: bytes) -> None:
+    """Nobody counts."""

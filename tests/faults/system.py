@@ -15,13 +15,14 @@ from aggregate.examples import __file__ as examples
 from aggregate.testing.nats import EmbeddedNats
 from aggregate.testing.nats_cluster import NatsCluster
 
+from .frames import Meter
 from .node import NodeProcess
 from .proxy import Proxy
 
 MANIFEST = """
 aggregates:
-  Account: {{program: {bank}, initial: null, snapshot_threshold: 7}}
-  Order: {{program: {order}, initial: null, snapshot_threshold: 5}}
+  Account: {{program: {bank}, initial: null, snapshot_threshold: {threshold}}}
+  Order: {{program: {order}, initial: null, snapshot_threshold: {threshold}}}
 """
 
 
@@ -43,7 +44,7 @@ class System:
         doors: of each node, the proxy that clients come through.
     """
 
-    def __init__(self, replicas: int, nodes: int = 2, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, replicas: int, nodes: int = 2, settings: Mapping[str, Any] | None = None, *, snapshot_threshold: int = 7) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="aggregate-faults-"))
         self.replicas = replicas
         self.servers: list[EmbeddedNats] = []
@@ -52,6 +53,7 @@ class System:
         self.doors: list[Proxy] = []
         self._count = nodes
         self._settings = dict(settings or {})
+        self._threshold = snapshot_threshold
         self._cluster: HiddenCluster | None = None
         self._parts = AsyncExitStack()
 
@@ -94,12 +96,14 @@ class System:
             self.servers = self._cluster.servers
 
     async def _add_node(self, number: int) -> None:
-        links = [await self._parts.enter_async_context(Proxy((each.host, each.port))) for each in self.servers]
+        links = [await self._parts.enter_async_context(Proxy((each.host, each.port), Meter())) for each in self.servers]
         folder = self.folder / f"node{number}"
         folder.mkdir()
         manifest = folder / "manifest.yaml"
         programs = Path(examples).parent
-        manifest.write_text(MANIFEST.format(bank=programs / "bank" / "bank.agl", order=programs / "order" / "order.agl"))
+        manifest.write_text(
+            MANIFEST.format(bank=programs / "bank" / "bank.agl", order=programs / "order" / "order.agl", threshold=self._threshold)
+        )
         given = {
             "manifest": manifest,
             "stream_replicas": self.replicas,
