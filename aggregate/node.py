@@ -19,6 +19,7 @@ from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
+from aggregate.handler.log_guard import LogGuard
 from aggregate.handler.verifying import Verification
 from aggregate.observability.logs import CommandLog
 from aggregate.observability.metrics import Metrics
@@ -65,6 +66,8 @@ class Node:
         self.admin = AdminServer(settings, self.health, self._metrics.export)
         self._bringing_up: asyncio.Task[None] | None = None
         self._verifying: asyncio.Task[NoReturn] | None = None
+        self._watching: asyncio.Task[NoReturn] | None = None
+        self._guard: LogGuard | None = None
         self._warnings: tuple[str, ...] = ()
 
     @property
@@ -166,7 +169,7 @@ class Node:
             version=__version__,
             durability=stream.durability if stream is not None else "",
             reasons=tuple(self._reasons()),
-            warnings=self._warnings,
+            warnings=(*self._warnings, *([self._guard.replaced] if self._guard is not None and self._guard.replaced else [])),
         )
 
     def _reasons(self) -> list[str]:
@@ -176,6 +179,8 @@ class Node:
         if self._stream is None:
             return [self._waiting_for]
         reasons = self._stream.reasons()
+        if self._guard is not None and not self._guard.trusted.is_set():
+            reasons.append("looking whether the log is the one remembered")
         return reasons if reasons or self._handler is not None else [self._waiting_for]
 
     async def _bring_up(self, storage: StorageClient) -> None:
@@ -196,14 +201,25 @@ class Node:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
         storage.mark_stream_seen()
+        guard = LogGuard(storage, stream)
+        stream.listen(lambda up: None if up else guard.doubt())
+        await self._trusted(guard)
         observers = [self._metrics.observe, CommandLog().observe]
         if CommandSpans.wanted():
             observers.append(CommandSpans().observe)
-        self._handler = AggregateHandler(self._settings, programs, storage, stream, observers)
+        self._guard = guard
+        self._handler = AggregateHandler(self._settings, programs, storage, stream, observers, guard)
         if self._settings.verify_interval:
             self._verifying = asyncio.create_task(self._handler.verifier(self._verified).run(self._settings.verify_interval))
         await self._gateway.set_serving(True)
         log.info("ready", durability=stream.durability)
+
+    async def _trusted(self, guard: LogGuard) -> None:
+        """Begin to watch the log, and wait until it is known to be the one that is remembered."""
+        guard.doubt()
+        self._watching = asyncio.create_task(guard.run(), name="log guard")
+        self._waiting_for = "looking whether the log is the one remembered"
+        await guard.trusted.wait()
 
     def _verified(self, verification: Verification) -> None:
         """Count it, and tell of a mismatch for as long as the node runs."""
@@ -218,7 +234,7 @@ class Node:
             log.warning("not ready", reason=self._waiting_for)
 
     async def _cancel_tasks(self) -> None:
-        for task in (self._bringing_up, self._verifying):
+        for task in (self._bringing_up, self._verifying, self._watching):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -30,7 +30,8 @@ from aggregate.handler.cache import HotCache
 from aggregate.handler.history import Folded, Moment, fold_to, history
 from aggregate.handler.lane import Lane, LaneParts, LaneRules
 from aggregate.handler.loaded import Loaded
-from aggregate.handler.loader import Loader
+from aggregate.handler.loader import Loader, LogOlder
+from aggregate.handler.log_guard import LogGuard
 from aggregate.handler.pending import Pending
 from aggregate.handler.quota import Quota
 from aggregate.handler.verifying import Verification, Verifier
@@ -69,6 +70,7 @@ class AggregateHandler:
     Args:
         programs: of the manifest's types, numbered by the log (`with_generations`).
         observers: get a `CommandRecord` of every command.
+        guard: knows whether the log is the one remembered; None: it is (tests, tools).
     """
 
     def __init__(
@@ -78,12 +80,16 @@ class AggregateHandler:
         storage: SnapshotStore,
         stream: EventLog,
         observers: Sequence[Observer] = (),
+        guard: LogGuard | None = None,
     ) -> None:
         self._settings = settings
         self._programs = programs
         self._storage = storage
         self._stream = stream
         self._observers = tuple(observers)
+        self._guard = guard
+        if guard is not None:
+            guard.on_replaced(self.forget)
         self._cache = HotCache(settings.cache_bytes)
         self._loader = Loader(programs, storage, stream, owned_ids=settings.aggregate_id_scope == "global")
         self._lanes: dict[AggregateKey, Lane] = {}
@@ -103,8 +109,9 @@ class AggregateHandler:
             ),
             cache=self._cache,
             loader=self._loader,
-            appender=Appender(stream, timeout=settings.command_timeout, attempt_max=settings.attempt_max),
+            appender=Appender(stream, timeout=settings.command_timeout, attempt_max=settings.attempt_max, guard=guard),
             stream=stream,
+            guard=guard,
             remember=self._remember,
         )
 
@@ -260,6 +267,12 @@ class AggregateHandler:
         """Who holds what is kept here against the log (see there)."""
         return Verifier(self._programs, self._storage, self._stream, self._cache, tell)
 
+    def forget(self) -> None:
+        """Forget every aggregate and give up what is under way: the log is another one than it was of."""
+        self._cache.clear()
+        for lane in list(self._lanes.values()):
+            lane.abandon(Unavailable("the log was replaced while the command was under way; send it again", reason="log_replaced"))
+
     async def drain(self, timeout: float) -> bool:
         """Refuse new commands and wait for those in flight, at most `timeout` seconds; returns whether none is left."""
         self._draining = True
@@ -283,6 +296,8 @@ class AggregateHandler:
         mine = self._in_flight.get(tenant, 0)
         if self._draining:
             raise Unavailable("the node stops; send the command to another", reason="draining")
+        if self._guard is not None:
+            self._guard.demand_trust()
         if settings.quota_in_flight and mine >= settings.quota_in_flight:
             raise Overloaded(f"tenant {str(tenant)!r} has {mine} commands in flight, its quota", reason="quota_in_flight")
         self._commands.check(tenant)
@@ -331,8 +346,16 @@ class AggregateHandler:
 
     async def _newest(self, key: AggregateKey) -> Loaded:
         """The aggregate as it is now: what was read is confirmed to be the newest (a read alone proves nothing with replicas)."""
+        if self._guard is not None:
+            self._guard.demand_trust()
         cached = self._cache.get(key)
-        loaded = await (self._loader.load(key) if cached is None else self._loader.catch_up(cached))
+        try:
+            loaded = await (self._loader.load(key) if cached is None else self._loader.catch_up(cached))
+        except LogOlder:
+            self._cache.drop(key)
+            if self._guard is not None:
+                self._guard.doubt()
+            raise
         for _ in range(CONFIRM_ATTEMPTS):
             if await self._stream.confirm(subject_of(key), loaded.sequence):
                 self._cache.put(loaded)

@@ -31,7 +31,8 @@ from aggregate.handler.appending import Appender, Attempt
 from aggregate.handler.cache import HotCache
 from aggregate.handler.deciding import Decided, decide
 from aggregate.handler.loaded import Loaded
-from aggregate.handler.loader import Loader
+from aggregate.handler.loader import Loader, LogOlder
+from aggregate.handler.log_guard import LogGuard
 from aggregate.handler.pending import Pending
 from aggregate.handler.searching import find_committed
 from aggregate.runtime import TypeProgram
@@ -76,6 +77,7 @@ class LaneParts:
     loader: Loader
     appender: Appender
     stream: EventLog
+    guard: LogGuard | None
     remember: Callable[[Loaded, TypeProgram], Loaded]
     """Keeps the new state: may hand a snapshot to the store; returns what to cache."""
 
@@ -83,7 +85,7 @@ class LaneParts:
 class Lane:
     """The commands of one aggregate. `finished` is called when none is left."""
 
-    __slots__ = ("_finished", "_key", "_parts", "_program", "_task", "waiting")
+    __slots__ = ("_finished", "_group", "_key", "_parts", "_program", "_task", "waiting")
 
     def __init__(self, key: AggregateKey, program: TypeProgram, parts: LaneParts, finished: Callable[[AggregateKey], None]) -> None:
         self._key = key
@@ -91,6 +93,7 @@ class Lane:
         self._parts = parts
         self._finished = finished
         self._task: asyncio.Task[None] | None = None
+        self._group: list[Pending] = []
         self.waiting: deque[Pending] = deque()
 
     def submit(self, pending: Pending) -> None:
@@ -99,21 +102,30 @@ class Lane:
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"lane {self._key}")
 
+    def abandon(self, error: Unavailable) -> None:
+        """Give up: whoever waits hears `error`; nothing more is sent."""
+        for pending in (*self._group, *self.waiting):
+            pending.fail(error)
+        self.waiting.clear()
+        if self._group and self._task is not None:  # a task that has not begun must, so that it ends
+            self._task.cancel()
+
     async def _run(self) -> None:
-        group: list[Pending] = []
         try:
             while self.waiting:
-                group = [self.waiting.popleft() for _ in range(min(MAX_GROUP, len(self.waiting)))]
+                self._group = [self.waiting.popleft() for _ in range(min(MAX_GROUP, len(self.waiting)))]
                 try:
-                    await self._serve(group)
+                    await self._serve(self._group)
                 except Exception as error:
+                    if isinstance(error, LogOlder) and self._parts.guard is not None:
+                        self._parts.guard.doubt()
                     if not isinstance(error, AggregateError):
                         log.exception("defect while serving %s", self._key)
-                    self._fail(group, error)
+                    self._fail(self._group, error)
         finally:
-            # Only a node that stops cancels this task; whoever still waits then hears so.
-            for pending in (*group, *self.waiting):
-                pending.fail(Unavailable("the node stops", reason="stopping"))
+            # Only `abandon` and a loop that is closed cancel this task; whoever still waits then hears so.
+            for pending in (*self._group, *self.waiting):
+                pending.fail(Unavailable("given up before it was decided; send the command again", reason="given_up"))
             self._finished(self._key)
 
     def _fail(self, group: list[Pending], error: Exception) -> None:
@@ -266,6 +278,8 @@ class Lane:
             claim_owner=parts.rules.owned_ids and not loaded.owned and not message.only_refusals,
             ttl=parts.rules.refusal_ttl if expires else None,
         )
+        if parts.guard is not None:
+            parts.guard.demand_trust()
         started = time.perf_counter()
         for pending, _ in decided:
             pending.sent = True
@@ -280,6 +294,8 @@ class Lane:
                     pending.sent = False
             raise
         took = time.perf_counter() - started
+        if parts.guard is not None and not expires:
+            parts.guard.saw(sequence)
         after = loaded.after(message.commits, decided[-1][1].state, sequence, message.generation, expires=expires)
         parts.cache.put(parts.remember(after, self._program))
         position = parts.stream.position(sequence)

@@ -10,6 +10,7 @@ import pytest
 
 from aggregate.config import AggregateManifest, Settings
 from aggregate.handler import AggregateHandler
+from aggregate.handler.log_guard import LogGuard
 from aggregate.node import register
 from aggregate.runtime import RuntimeExecutor
 from aggregate.stream.codec import decode_message
@@ -27,14 +28,19 @@ class World:
     records: list[CommandRecord] = field(default_factory=list)
 
     async def node(
-        self, sources: Mapping[str, str] | None = None, *, definition: Mapping[str, Any] | None = None, **settings: Any
+        self,
+        sources: Mapping[str, str] | None = None,
+        *,
+        definition: Mapping[str, Any] | None = None,
+        guard: LogGuard | None = None,
+        **settings: Any,
     ) -> AggregateHandler:
         """A node of its own: it shares the log with the others and nothing else but the snapshots."""
         given = Settings(**{"nats_url": "nats://memory:4222", "retry_backoff": 0.001, "snapshot_threshold": 3, **settings})
         executor = RuntimeExecutor(snapshot_threshold=given.snapshot_threshold)
         manifest = AggregateManifest.of_sources(sources or {"Account": LENIENT_BANK}, **(definition or {}))
         programs = await register(executor.load(manifest), self.stream)
-        return AggregateHandler(given, programs, self.storage, self.stream, [self.records.append])
+        return AggregateHandler(given, programs, self.storage, self.stream, [self.records.append], guard)
 
     async def commits(self, command: Command) -> list[Commit]:
         """All commits of the aggregate that a command is for."""
