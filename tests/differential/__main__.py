@@ -43,7 +43,7 @@ def _run(harness: Harness, start: int, options: argparse.Namespace) -> Differenc
     end = time.monotonic() + 60 * options.minutes
     seed = start
     while time.monotonic() < end and (options.cases is None or seed < start + options.cases):
-        difference = harness.seeded(seed) or harness.operation(seed, seed)
+        difference = harness.seeded(seed) or harness.operation(seed, seed) or harness.example(seed)
         if difference is not None:
             print(f"seed {seed}")
             return difference

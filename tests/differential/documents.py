@@ -53,6 +53,8 @@ def fields(c: Choices) -> dict[str, Any]:
         "map": {c.pick(KEYS): number(c) for _ in range(c.below(4))},
         "rows": [{"k": c.pick(STRINGS), "v": number(c), "in": {"x": number(c)}} for _ in range(c.below(4))],
     }
+    if c.chance(6):
+        made[c.pick(("extra", "zz", "a", "type2"))] = value(c, 3)
     if c.chance(4):
         name = c.pick(sorted(made))
         if c.chance(2):
@@ -75,15 +77,16 @@ def state(c: Choices) -> Any:
 
 
 def text(c: Choices, made: Any) -> str:
-    """The JSON text, seldom damaged."""
-    whole = to_text(made)
+    """The JSON text, in one of the ways to write it; seldom damaged."""
+    whole = _written(c, made) if c.chance(4) else to_text(made)
     if not c.chance(30):
         return whole
-    at = c.below(256) % (len(whole) + 1)
+    at = (c.below(256) * 256 + c.below(256)) % (len(whole) + 1)
     return whole[:at] + c.pick(DAMAGE) + whole[at + c.below(3) :]
 
 
 def to_text(made: Any) -> str:
+    """The JSON text without spaces."""
     if type(made) is Raw:
         return str(made)
     if isinstance(made, dict):
@@ -91,3 +94,30 @@ def to_text(made: Any) -> str:
     if isinstance(made, list):
         return "[" + ",".join(map(to_text, made)) + "]"
     return json.dumps(made, ensure_ascii=False)
+
+
+def _written(c: Choices, made: Any) -> str:
+    """The same value with spaces, escapes, members in another order, numbers in other forms."""
+    space = c.pick(("", "", " ", "\n", "\t ", "\r\n  "))
+    if type(made) is Raw:
+        plain = str(made)
+        whole = plain.lstrip("-").isdigit() and plain != "0"
+        return c.pick((plain, plain, f"{plain}.0", f"{plain}e0", f"{plain}E+00", f"{plain}00e-2")) if whole else plain
+    if isinstance(made, dict):
+        members = list(made.items())
+        if c.chance(3):
+            members.reverse()
+        entries = [f"{space}{_escaped(c, key)}{space}:{_written(c, inner)}" for key, inner in members]
+        return f"{{{','.join(entries)}{space}}}"
+    if isinstance(made, list):
+        return f"{space}[{','.join(_written(c, inner) for inner in made)}{space}]"
+    return space + (_escaped(c, made) if isinstance(made, str) else json.dumps(made)) + space
+
+
+def _escaped(c: Choices, made: str) -> str:
+    """A string, one of its characters now and then as an escape."""
+    plain = json.dumps(made, ensure_ascii=c.chance(2))
+    if made and made.isascii() and made.isalpha() and c.chance(4):
+        at = 1 + c.below(len(made))
+        return f"{plain[:at]}\\u{ord(plain[at]):04x}{plain[at + 1 :]}"
+    return plain

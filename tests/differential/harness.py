@@ -16,11 +16,14 @@ from aggregate.errors import CompileError
 
 from .cases import Case, case, outcome
 from .choices import Choices
+from .examples import stream
 from .operations import operation
 
 INPUTS = 4
 SWEPT = 2
 """Of the cases of a source so many are swept."""
+SPARSE = 20
+"""One of so many streams of an example is swept."""
 SWEEP = 300
 """Cases that use no more gas are run at every limit up to it."""
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -66,6 +69,10 @@ class Harness:
     def operation(self, index: int, seed: int) -> Difference | None:
         """An operation by itself, over the values of a seed."""
         return self.check(operation(index, Choices.seeded(seed, 120)))
+
+    def example(self, seed: int) -> Difference | None:
+        """An example program over a stream of a seed."""
+        return self.check(stream(Choices.seeded(seed, 300)), sweep=seed % SPARSE == 0)
 
     def check(self, case: Case, *, sweep: bool = True) -> Difference | None:
         """The first difference of a case, at its own gas limit and, where it uses little, at every smaller one."""

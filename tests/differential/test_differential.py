@@ -44,6 +44,13 @@ def test_twins_agree_on_each_operation(twins, block):
 
 
 @needs_native
+def test_twins_agree_on_the_examples(twins):
+    for seed in range(600):
+        difference = twins.example(seed)
+        assert difference is None, f"seed {seed}\n{difference}"
+
+
+@needs_native
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(min_size=40, max_size=500))
 def test_twins_agree_on_programs_of_any_bytes(twins, data):
