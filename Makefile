@@ -71,6 +71,10 @@ bench-compare: $(INSTALLED) ## Run the benchmarks and fail where a ratio is wors
 fuzz: $(INSTALLED) ## Compare the engines on generated programs for MINUTES
 	$(BIN)/python -m tests.differential --minutes $(MINUTES)
 
+.PHONY: soak
+soak: $(INSTALLED) ## Kill, pause and cut nodes and servers under load for MINUTES, and check what was promised
+	$(BIN)/python -m tests.faults --minutes $(MINUTES)
+
 .PHONY: native
 native: $(INSTALLED) ## Rebuild only the Rust module, quickly
 	$(BIN)/maturin develop --release --skip-install
