@@ -37,30 +37,33 @@ _ACTUAL = re.compile(r"wrong last sequence: (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What shall be appended.
-
-    Attributes:
-        headers: with condition and time to live.
-        claim: subject and body of the owner message that goes before it, None where no owner is claimed.
-        size: of the message in bytes, headers included.
-    """
-
-    subject: str
-    body: bytes
-    headers: Mapping[str, str]
-    command_id: str
-    claim: tuple[str, bytes] | None
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class Outgoing:
     """One message as it goes out."""
 
     subject: str
     body: bytes
     head: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What shall be appended.
+
+    Attributes:
+        head: header block, with condition and time to live.
+        claim: the owner message that goes before it, None where no owner is claimed.
+    """
+
+    subject: str
+    body: bytes
+    head: bytes
+    command_id: str
+    claim: Outgoing | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the message, headers included."""
+        return len(self.head) + len(self.body)
 
 
 def request_of(
@@ -70,28 +73,29 @@ def request_of(
     members = {**headers, EXPECTED_SEQUENCE: str(expected)}
     if ttl is not None:
         members[TIME_TO_LIVE] = f"{max(1, round(ttl))}s"
-    claim = (owner_subject(key.aggregate_id), encode_owner(key.tenant_id)) if claim_owner else None
-    size = len(body) + sum(len(name) + len(value) + 4 for name, value in members.items()) + 12
-    return Request(subject_of(key), body, members, headers[MESSAGE_ID], claim, size)
+    claim = Outgoing(owner_subject(key.aggregate_id), encode_owner(key.tenant_id), _FIRST) if claim_owner else None
+    return Request(subject_of(key), body, header_block(members), headers[MESSAGE_ID], claim)
 
 
 def outgoing(requests: list[Request]) -> list[Outgoing]:
     """The messages of one atomic batch (a single message without claim needs none), in the order in which they must go out."""
-    if len(requests) == 1 and requests[0].claim is None:
-        return [Outgoing(requests[0].subject, requests[0].body, header_block(requests[0].headers))]
-    batch = secrets.token_hex(16)
-    messages: list[tuple[str, bytes, Mapping[str, str]]] = []
+    messages = []
     for request in requests:
         if request.claim is not None:
-            messages.append((*request.claim, {EXPECTED_SEQUENCE: "0"}))
-        messages.append((request.subject, request.body, request.headers))
-    out = []
-    for number, (subject, body, headers) in enumerate(messages, 1):
-        members = {**headers, BATCH_ID: batch, BATCH_SEQUENCE: str(number)}
-        if number == len(messages):
-            members[BATCH_COMMIT] = "1"
-        out.append(Outgoing(subject, body, header_block(members)))
-    return out
+            messages.append(request.claim)
+        messages.append(Outgoing(request.subject, request.body, request.head))
+    if len(messages) == 1:
+        return messages
+    batch = secrets.token_hex(16)
+    return [
+        Outgoing(message.subject, message.body, _in_batch(message.head, batch, number, is_last=number == len(messages)))
+        for number, message in enumerate(messages, 1)
+    ]
+
+
+def _in_batch(head: bytes, batch: str, number: int, *, is_last: bool) -> bytes:
+    commit = f"{BATCH_COMMIT}: 1\r\n" if is_last else ""
+    return head[:-2] + f"{BATCH_ID}: {batch}\r\n{BATCH_SEQUENCE}: {number}\r\n{commit}\r\n".encode()
 
 
 def check_size(request: Request, limit: int) -> None:
@@ -135,4 +139,5 @@ def _refused(error: ApiError, request: Request, limit: int) -> StreamError:
     return OutcomeUnknown(request.command_id, str(error))
 
 
-_BATCH_HEADERS = len(header_block({BATCH_ID: "0" * 32, BATCH_SEQUENCE: "999", BATCH_COMMIT: "1"}))
+_FIRST = header_block({EXPECTED_SEQUENCE: "0"})
+_BATCH_HEADERS = len(_in_batch(b"", "0" * 32, 999, is_last=True))
