@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bench import compiling, documents, execute, filters, fold, handling, keys, memory, network
+from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network
 from bench.registry import Bench
 
 BENCHES: tuple[Bench, ...] = (
     *fold.BENCHES,
     *execute.BENCHES,
+    *loops.BENCHES,
     *filters.BENCHES,
     *documents.BENCHES,
     *compiling.BENCHES,

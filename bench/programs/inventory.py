@@ -35,6 +35,18 @@ def change_lots(lots: list[Any], parts: list[Any], on_shelf: int, on_hold: int) 
     return [lot for lot in changed if lot["quantity"] > 0]
 
 
+def allocate(lots: list[Any], quantity: int) -> list[Any]:
+    taken = []
+    for lot in lots:
+        part = min(quantity, lot["quantity"] - lot["reserved"])
+        if part > 0:
+            taken.append({"lot": lot["id"], "quantity": part})
+            quantity -= part
+        if quantity == 0:
+            break
+    return taken
+
+
 def with_lots(state: Any, lots: list[Any]) -> Any:
     free = available(lots)
     status = "out" if free == 0 else "low" if free < state["reorder_at"] else "ok"
@@ -78,7 +90,7 @@ def fold(events: list[bytes]) -> bytes:
 
 
 def histories(count: int) -> list[list[bytes]]:
-    """One article: lots come in, orders reserve from the first lots that have enough, and are shipped or released."""
+    """One article: lots come in, orders reserve from the oldest ones, and are shipped or released."""
     random = Random(3)
     events: list[dict[str, Any]] = [{"type": "registered", "sku": "SKU-1", "reorder_at": 40, "since": "2026-01-31"}]
     state = apply(None, events[0], META)
@@ -88,9 +100,7 @@ def histories(count: int) -> list[list[bytes]]:
             cost = random.randint(100, 900) / 4
             event = {"type": "stock_received", "lot": f"lot-{number}", "quantity": 100, "cost": cost, "best_before": "2027-06-30"}
         elif len(state["reservations"]) < 5:
-            lot = max(state["lots"], key=lambda lot: lot["quantity"] - lot["reserved"])
-            part = {"lot": lot["id"], "quantity": min(random.randint(1, 6), lot["quantity"] - lot["reserved"])}
-            event = {"type": "stock_reserved", "order": f"order-{number}", "parts": [part]}
+            event = {"type": "stock_reserved", "order": f"order-{number}", "parts": allocate(state["lots"], random.randint(1, 6))}
         else:
             order = random.choice(list(state["reservations"]))
             parts = state["reservations"][order]
