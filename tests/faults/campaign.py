@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .checker import Violation, check
+from .checker import Violation, batches, check
 from .clients import Client, Pool, summary
 from .history import History
 from .injector import Injector
@@ -32,6 +32,7 @@ class Outcome:
         faults, answers: how many of each kind.
         commands: sent by clients, each with an id of its own.
         commits: in the log at the end.
+        batches: of commits of several aggregates, in the log.
         slowest: seconds that the clients needed after the last fault.
     """
 
@@ -42,6 +43,7 @@ class Outcome:
     reads: int
     messages: int
     commits: int
+    batches: int
     slowest: float
 
     def __str__(self) -> str:
@@ -50,7 +52,7 @@ class Outcome:
         lines = [
             f"{sum(self.faults.values())} faults: {faults}",
             f"{self.commands} commands, {sum(self.answers.values())} answers: {answers}; {self.reads} reads",
-            f"{self.messages} messages in the log, {self.commits} commits; settled after {self.slowest:.1f} s",
+            f"{self.messages} messages in the log, {self.commits} commits, {self.batches} batches; settled after {self.slowest:.1f} s",
             *self._broken(),
         ]
         return "\n".join(lines)
@@ -71,7 +73,7 @@ async def run_campaign(
     """Run one. `seconds` is how long faults happen."""
     history = History()
     async with System(replicas, settings=settings) as system:
-        pools = [Pool(tenant, [door.address for door in system.doors]) for tenant in TENANTS]
+        pools = [Pool(tenant, [door.address for door in system.doors], cold=clients // 3) for tenant in TENANTS]
         injector = Injector(system, seed)
         try:
             workers = _workers(pools, history, clients, seed)
@@ -97,15 +99,24 @@ async def run_campaign(
             *(Violation("settles", f"nobody says what became of {each}") for each in _unsettled(workers)),
             *(Violation("settles", f"{each} cannot be read") for each in unread),
             *(
-                Violation("stops", f"{node.name} ended with {code}:\n{node.tail()}")
+                Violation("stops", f"{node.name} ended with {code}: {node.tail()[-SHOWN:]}")
                 for node, code in zip(system.nodes, codes, strict=True)
                 if code
             ),
             *(Violation("no defects", f"{node.name}: {line}") for node in system.nodes for line in _defects(node.log.read_text())),
         ]
     commits = sum(len(message.commits) for message in messages)
+    several = sum(len({message.key.id for message in batch if message.key}) > 1 for batch in batches(messages).values())
     return Outcome(
-        tuple(violations), injector.seen, summary(history), len(history.told), len(history.reads), len(messages), commits, slowest
+        violations=tuple(violations),
+        faults=injector.seen,
+        answers=summary(history),
+        commands=len(history.told),
+        reads=len(history.reads),
+        messages=len(messages),
+        commits=commits,
+        batches=several,
+        slowest=slowest,
     )
 
 
@@ -142,6 +153,11 @@ def _unsettled(workers: list[Client]) -> list[str]:
     return [f"{told.command_id} of {told.key}: {told.answers[-1:]}" for worker in workers for told in worker.unsettled]
 
 
-def _defects(log: str) -> list[str]:
-    """Lines of a node's log that tell of a defect of its own."""
-    return [line[-SHOWN:] for line in log.splitlines() if '"level":"error"' in line or "Traceback" in line]
+def _defects(log: str) -> Iterator[str]:
+    """What in a node's log tells of a defect of its own: errors, and tracebacks to their end."""
+    lines = log.splitlines()
+    for number, line in enumerate(lines):
+        if '"level":"error"' in line:
+            yield line[-SHOWN:]
+        elif line.startswith("Traceback"):
+            yield "\n".join(itertools.takewhile(lambda after: not after.startswith("{"), lines[number:]))[-SHOWN:]

@@ -40,7 +40,7 @@ def check(messages: Sequence[LoggedMessage], history: History) -> list[Violation
     commits = _by_aggregate(messages)
     told = {each.command_id: each for each in history.told}
     states: dict[Key, list[State]] = {}
-    found = [*_subjects(messages), *_owners(messages, commits), *_twins(commits)]
+    found = [*_subjects(messages), *_owners(messages, commits), *_batches(messages), *_twins(commits)]
     for key, placed in commits.items():
         states[key] = [None]
         found += _versions(key, placed)
@@ -79,6 +79,26 @@ def _owners(messages: Iterable[LoggedMessage], commits: Mapping[Key, Sequence[Pl
     for key, placed in commits.items():
         if any(each.commit.refused is None for each in placed) and owners.get(key.id) != key.tenant:
             yield Violation("one owner", f"{key} has commits and its id belongs to {owners.get(key.id)}")
+
+
+def batches(messages: Iterable[LoggedMessage]) -> dict[str, list[LoggedMessage]]:
+    """The messages that went out as one, by the batch's id."""
+    found: dict[str, list[LoggedMessage]] = defaultdict(list)
+    for message in messages:
+        if "Nats-Batch-Id" in message.headers:
+            found[message.headers["Nats-Batch-Id"]].append(message)
+    return found
+
+
+def _batches(messages: Iterable[LoggedMessage]) -> Iterator[Violation]:
+    """A batch stands as a whole, one message behind the other."""
+    for name, members in batches(messages).items():
+        first = members[0].sequence
+        if [message.sequence for message in members] != list(range(first, first + len(members))):
+            yield Violation("whole batches", f"batch {name} is spread over {[message.sequence for message in members]}")
+        numbers = [int(message.headers["Nats-Batch-Sequence"]) for message in members]
+        if numbers != list(range(1, len(members) + 1)) or "Nats-Batch-Commit" not in members[-1].headers:
+            yield Violation("whole batches", f"batch {name} has the members {numbers} at {first}")
 
 
 def _twins(commits: Mapping[Key, Sequence[Placed]]) -> Iterator[Violation]:

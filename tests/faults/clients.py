@@ -43,9 +43,11 @@ NOT_KNOWN = (OutcomeUnknown, Unavailable)
 class Pool:
     """The aggregates of one tenant, and clients of every node."""
 
-    def __init__(self, tenant: str, addresses: Sequence[str]) -> None:
+    def __init__(self, tenant: str, addresses: Sequence[str], cold: int = 0) -> None:
+        """Two hot accounts and a hot order, and `cold` accounts more."""
         self.tenant = tenant
         self.keys = [self.new_key("Account"), self.new_key("Account"), self.new_key("Order")]
+        self.keys += [self.new_key("Account") for _ in range(cold)]
         self.nodes = [AggregateClient(address, tenant_id=tenant) for address in addresses]
 
     def new_key(self, aggregate_type: str) -> Key:

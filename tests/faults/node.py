@@ -27,8 +27,10 @@ class NodeFailed(Exception):
 class NodeProcess:
     """One node. Its ports are new with every start; `grpc` and `admin` are (host, port) of the last one."""
 
-    def __init__(self, name: str, folder: Path, servers: Sequence[str], settings: Mapping[str, Any]) -> None:
-        """`servers` are the URLs of NATS as this node sees them; `settings` by name, lower case."""
+    def __init__(
+        self, name: str, folder: Path, servers: Sequence[str], settings: Mapping[str, Any], *, monitors: Sequence[str] = ()
+    ) -> None:
+        """`servers` are the URLs of NATS as this node sees them; `settings` by name, lower case; `monitors`: see `serving.py`."""
         self.name = name
         self.folder = folder
         self.log = folder / "node.log"
@@ -44,6 +46,8 @@ class NodeProcess:
             "log_level": "warning",
             **settings,
         }
+        serve = ["tests.faults.serving", *monitors] if monitors else ["aggregate", "serve", "--json"]
+        self._command = [*_environment(self._settings), sys.executable, "-m", *serve]
         self._process: TetheredProcess | None = None
 
     @property
@@ -54,9 +58,7 @@ class NodeProcess:
         """Start and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
         start = self.log.stat().st_size if self.log.exists() else 0
-        self._process = TetheredProcess.start(
-            [*_environment(self._settings), sys.executable, "-m", "aggregate", "serve", "--json"], self.log
-        )
+        self._process = TetheredProcess.start(self._command, self.log)
         self.starts += 1
         addresses = await self._serving(start)
         self.grpc, self.admin = _address(addresses["grpc"]), _address(addresses["admin"])

@@ -114,6 +114,8 @@ class System:
         }
         if number % 2:
             given["cache_bytes"] = 4000  # a node that has to load nearly everything
-        self.nodes.append(NodeProcess(f"node{number}", folder, [f"nats://{link.address}" for link in links], given))
+        monitors = [server.monitor_url for server in self.servers] if number % 2 else []
+        servers = [f"nats://{link.address}" for link in links]
+        self.nodes.append(NodeProcess(f"node{number}", folder, servers, given, monitors=monitors))
         self.links.append(links)
         self.doors.append(await self._parts.enter_async_context(Proxy()))

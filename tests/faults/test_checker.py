@@ -173,6 +173,18 @@ def test_a_second_owner_and_a_missing_one_are_found(truth: Truth) -> None:
     assert truth.promises == {"one owner"}
 
 
+def test_a_batch_in_pieces_is_found(truth: Truth) -> None:
+    for number, index in enumerate((1, 2, 3), 1):
+        headers = {"Nats-Batch-Id": "b", "Nats-Batch-Sequence": str(number)} | ({"Nats-Batch-Commit": "1"} if number == 3 else {})
+        truth.messages[index] = replace(truth.messages[index], headers=headers)
+    assert truth.promises == set()
+    last = truth.messages[3]
+    truth.messages[3] = replace(last, headers={})
+    assert truth.promises == {"whole batches"}
+    truth.messages[3] = replace(last, sequence=77)
+    assert truth.promises == {"whole batches"}
+
+
 def test_an_order_against_real_time_is_found(truth: Truth) -> None:
     one, two = truth.submit(ACCOUNT, type="deposit", amount=1), truth.submit(ACCOUNT, type="deposit", amount=1)
     for told, start in ((one, 900.0), (two, 800.0)):  # `two` was answered long before `one` was sent
