@@ -33,6 +33,7 @@ from aggregate.types.breaker import Breaker, BreakerState
 
 SCHEMES = ("nats", "tls")
 LOOK_EVERY = 60.0
+LOOK_FOR_MISSING = 2.0
 CONFIRM_ATTEMPTS = 10
 READ_ATTEMPTS = 5
 
@@ -136,6 +137,11 @@ class StreamClient(EventStream):
     def durability(self) -> str:
         """What an acknowledgement means now, in one sentence (and why that is less than it should be)."""
         return str(self._watch.durability)
+
+    @property
+    def missing(self) -> str:
+        """That the stream is missing and must not be made, in words; "" where it is not so."""
+        return self._watch.missing
 
     def listen(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(up)` whenever the connection has come up or gone; on the loop, must not block or raise."""
@@ -310,7 +316,7 @@ class StreamClient(EventStream):
 
     async def _start(self) -> None:
         await self._link.start()
-        if self._link.connected and self._watch.too_weak:
+        if self._link.connected and self._watch.facts is not None and self._watch.too_weak:
             raise ConfigError([Mistake("durability", f"strict, but {weakness}") for weakness in self._watch.durability.weaknesses])
         self._looking = asyncio.create_task(self._keep_looking(), name="durability")
 
@@ -320,7 +326,7 @@ class StreamClient(EventStream):
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(LOOK_FOR_MISSING if self._watch.missing else LOOK_EVERY)
             await self.look()
 
     def _check_usable(self) -> None:
@@ -332,6 +338,8 @@ class StreamClient(EventStream):
         if weak := self._watch.too_weak:
             raise Unavailable(weak, "weak_store", LOOK_EVERY)
         self._link.connection()
+        if self._watch.missing:
+            raise Unavailable(self._watch.missing, "stream_missing", LOOK_FOR_MISSING)
         if not self._breaker.allow():
             raise Unavailable("the log failed several times in a row and is given a rest", "breaker_open", self._breaker.retry_after or 0.1)
 

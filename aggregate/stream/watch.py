@@ -68,6 +68,11 @@ class StoreWatch:
         return self.facts is not None and not self.facts.differences and not self._missing
 
     @property
+    def missing(self) -> str:
+        """That the stream is missing and must not be made, in words; "" where it is not so."""
+        return self._missing
+
+    @property
     def too_weak(self) -> str:
         """Why the store is too weak for durability `strict`; "" where it is not, or where it need not be strong."""
         return f"durability is strict: {'; '.join(self.durability.weaknesses)}" if self._strict and self.durability.weaknesses else ""
@@ -82,10 +87,10 @@ class StoreWatch:
         return found
 
     async def prepare(self, connection: Connection) -> None:
-        """Before a new connection is used: the stream is there. Only the first one ever may find none and make it.
+        """Before a new connection is used: is the stream there? Only the first connection ever may make it.
 
         Raises:
-            Unavailable: it is not there, or that cannot be found out on the first connection.
+            Unavailable: that cannot be found out on the first connection.
         """
         known = self.facts is not None
         try:
@@ -94,9 +99,11 @@ class StoreWatch:
                 lambda connection: ensure_stream(connection, self._replicas, create=self._create and not known, timeout=PREPARE_TIMEOUT),
             )
         except Unavailable as error:
-            if not known or error.reason == "stream_missing":
+            if error.reason == "stream_missing":
+                self._missing = str(error)
+            elif not known:
                 raise
-            return  # its leader is being elected, perhaps: appends will tell
+            return  # where it is known to exist, its leader is being elected, perhaps: appends will tell
         self.facts, self._missing = facts, ""
         if not known:
             await self._look(connection)

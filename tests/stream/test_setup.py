@@ -117,15 +117,20 @@ async def test_the_system_account_tells_what_the_monitoring_port_does() -> None:
 
 async def test_a_stream_that_is_gone_is_not_made_by_a_node_that_remembers_one(nats: EmbeddedNats) -> None:
     client = await StreamClient.connect([nats.url], create=False)
+    key = new_key()
     try:
-        assert not client.connected
-        assert "not made anew" in client.reasons()[0]
+        assert client.connected
+        assert "not made anew" in client.missing
+        assert client.health().reasons == (client.missing,)
+        with pytest.raises(Unavailable) as caught:
+            await client.append(key, *written(new_message(key)), expected=0)
+        assert caught.value.reason == "stream_missing"
+        await make_stream(nats)
+        await client.look()
+        assert client.health().ready
+        await client.append(key, *written(new_message(key)), expected=0)
     finally:
         await client.close()
-    await make_stream(nats)
-    client = await StreamClient.connect([nats.url], create=False)
-    assert client.health().ready
-    await client.close()
 
 
 async def test_a_stream_that_vanishes_is_said(nats: EmbeddedNats, client: StreamClient) -> None:
