@@ -33,6 +33,8 @@ log = structlog.get_logger("aggregate.node")
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
+LAST_LOOK = 1.0
+"""Seconds that a stopping node takes to remember where the log stood."""
 LOOK = 0.5
 """Seconds between two looks at whether the node is ready; a connection that comes or goes is looked at once."""
 
@@ -44,9 +46,12 @@ class Node:
     (ConfigError). `start` opens the store and the ports; the log may be away: then the node is up, answers /health, and keeps trying.
     """
 
-    def __init__(self, settings: Settings, *, monitors: Sequence[str] = ()) -> None:
-        """`monitors`: URLs of the NATS servers' monitoring ports, to read what they do not tell a client."""
+    def __init__(self, settings: Settings, *, monitors: Sequence[str] = (), own_log: bool = False) -> None:
+        """`monitors`: URLs of the NATS servers' monitoring ports, to read what they do not tell a client. `own_log`: nobody else keeps
+        the log, so that one which is missing is a mistake (ConfigError) and nothing to wait for.
+        """
         self._settings = settings
+        self._own_log = own_log
         self._monitors = monitors
         engine = aggregate.engine.get(settings.engine)
         executor = RuntimeExecutor(
@@ -152,6 +157,9 @@ class Node:
         await self._gateway.set_serving(False)
         if self._handler is not None and not await self._handler.drain(self._settings.drain_timeout):
             log.warning("stopping with commands under way", in_flight=self._handler.in_flight)
+        if self._guard is not None:
+            with contextlib.suppress(AggregateError, TimeoutError):
+                await asyncio.wait_for(self._guard.look(), LAST_LOOK)
         await self._parts.aclose()
         log.info("stopped")
 
@@ -192,6 +200,9 @@ class Node:
         while True:
             self._tell_reasons(stream)
             await stream.wait_connected()
+            if self._own_log and stream.missing:
+                advice = "put the log back, or delete the folder of the snapshots too to begin anew"
+                raise ConfigError([Mistake("storage_path", f"{stream.missing}; {advice}")])
             try:
                 programs = await register(self._programs, stream)
                 break

@@ -67,7 +67,7 @@ def dev(
         async with nats:
             settings = Settings.load(config, nats_url=nats.url, **given)
             sink = configure_logging(settings)
-            node = Node(settings, monitors=[nats.monitor_url])
+            node = Node(settings, monitors=[nats.monitor_url], own_log=True)
             try:
                 await node.start()
                 if await stop.unless(node.wait_until_ready()):

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Callable
 from typing import NoReturn, Protocol
 
@@ -21,7 +23,8 @@ from aggregate.types.canary import Canary
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 10.0
+INTERVAL = 60.0
+SOON = 1.0
 RETRY = 0.1
 ATTEMPTS = 8
 FIRST_PAUSE = 0.05
@@ -77,17 +80,23 @@ class LogGuard:
             raise Unavailable("the node looks whether the log is the one it remembers", reason="checking_log", retry_after=0.2)
 
     async def run(self) -> NoReturn:
-        """Look whenever there is doubt until there is none, and every `INTERVAL` seconds."""
-        pause = INTERVAL
+        """Look whenever there is doubt until there is none, soon after there was something new, and every `INTERVAL` seconds."""
+        looked = -math.inf
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                await asyncio.wait_for(self._wake.wait(), SOON if self.trusted.is_set() else RETRY)
             self._wake.clear()
+            if self.trusted.is_set() and not self._has_news() and time.monotonic() < looked + INTERVAL:
+                continue
             try:
                 await self.look()
+                looked = time.monotonic()
             except (Unavailable, StreamError) as error:
                 log.debug("the log cannot be looked at now: %s", error)
-            pause = INTERVAL if self.trusted.is_set() else RETRY
+
+    def _has_news(self) -> bool:
+        known = self._store.get_canary()
+        return self._newest > (known.sequence if known is not None else 0)
 
     async def look(self) -> None:
         """Compare the canary with the log, then take the newest message for the canary.
@@ -99,8 +108,7 @@ class LogGuard:
         if canary is not None and (wrong := await self._wrong(canary)):
             await self._begin_anew(wrong)
         self.trusted.set()
-        known = self._store.get_canary()
-        if self._newest > (known.sequence if known is not None else 0):
+        if self._has_news():
             newest = await self._stream.message_at(self._newest)
             if newest is None:
                 self.doubt()
