@@ -18,8 +18,12 @@ from .log import read_log
 from .system import System
 
 TENANTS = ("ann", "bob", "cy")
+COLD = 40
+"""Accounts of each tenant beside the hot ones."""
 SETTLING = 60.0
 """Seconds after the last fault within which every client must know what became of its commands."""
+UNHEARD = "ExecuteBatchError"
+"""In what gRPC logs when an answer finds its caller's connection gone."""
 SHOWN = 1500
 """Characters of a broken promise that are shown."""
 
@@ -73,7 +77,7 @@ async def run_campaign(
     """Run one. `seconds` is how long faults happen."""
     history = History()
     async with System(replicas, settings=settings) as system:
-        pools = [Pool(tenant, [door.address for door in system.doors], cold=clients // 3) for tenant in TENANTS]
+        pools = [Pool(tenant, [door.address for door in system.doors], COLD) for tenant in TENANTS]
         injector = Injector(system, seed)
         try:
             workers = _workers(pools, history, clients, seed)
@@ -157,7 +161,7 @@ def _defects(log: str) -> Iterator[str]:
     """What in a node's log tells of a defect of its own: errors, and tracebacks to their end."""
     lines = log.splitlines()
     for number, line in enumerate(lines):
-        if '"level":"error"' in line:
+        if '"level":"error"' in line and UNHEARD not in line:
             yield line[-SHOWN:]
         elif line.startswith("Traceback"):
             yield "\n".join(itertools.takewhile(lambda after: not after.startswith("{"), lines[number:]))[-SHOWN:]

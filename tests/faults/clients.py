@@ -36,6 +36,9 @@ from .history import Answer, History, Key, Kind, Read, SeenEvent, Told
 TIMEOUTS = (0.1, 0.4, 1.5, 4.0)
 """Seconds that a client waits for an answer: the short ones are often too short, and the command goes on without its caller."""
 
+WIDEST = 64
+"""Aggregates that one client asks something of at once."""
+
 NOTHING_STORED = (DeadlineExceeded, Overloaded)
 NOT_KNOWN = (OutcomeUnknown, Unavailable)
 
@@ -73,7 +76,15 @@ class Client:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work."""
-        deeds = [(self._order_of_one, 78), (self._burst, 6), (self._ask_again, 6), (self._read, 6), (self._trespass, 2), (self._misuse, 2)]
+        deeds = [
+            (self._order_of_one, 78),
+            (self._burst, 4),
+            (self._wave, 2),
+            (self._ask_again, 6),
+            (self._read, 6),
+            (self._trespass, 2),
+            (self._misuse, 2),
+        ]
         choices, weights = zip(*deeds, strict=True)
         while not stop.is_set():
             deed = self._random.choices(choices, weights)[0]
@@ -104,6 +115,10 @@ class Client:
         """Many at once on one aggregate: they share messages."""
         key = self._some_key()
         await asyncio.gather(*(self._command(key, stop) for _ in range(self._random.randint(3, 12))))
+
+    async def _wave(self, stop: asyncio.Event) -> None:
+        """One for each aggregate at once: they share a batch."""
+        await asyncio.gather(*(self._command(key, stop) for key in self._pool.keys[:WIDEST]))
 
     async def _command(self, key: Key, stop: asyncio.Event) -> None:
         old = self._old_ids and self._random.random() < 0.03
