@@ -1,7 +1,6 @@
 //! The door to Python: the engine and its programs. A panic never passes it: it becomes the record `internal/engine_bug`.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::exceptions::PyValueError;
@@ -290,8 +289,8 @@ fn failed_fold() -> folding::Fold {
     folding::Fold { state: None, count: 0, gas: 0, error: Some(bug_record()) }
 }
 
-/// Lets every run panic from now on, or no longer: for the test that no panic leaves the engine.
+/// Lets every run of this thread panic from now on, or no longer: for the test that no panic leaves the engine.
 #[pyfunction]
 pub fn _panic_for_tests(on: bool) {
-    PANIC.store(on, Ordering::Relaxed);
+    PANIC.set(on);
 }

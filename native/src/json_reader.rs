@@ -12,8 +12,9 @@ use crate::json_writer::to_json;
 use crate::map::Entries;
 use crate::node::FROZEN;
 use crate::number_text::from_text;
-use crate::quick::{self, Scratch};
+use crate::quick;
 use crate::scan::plain_end;
+use crate::scratch::Scratch;
 use crate::skim::Wanted;
 use crate::text::Str;
 use crate::value::{List, MAX_DEPTH, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, MAX_TEXT, Map, Value};
@@ -33,7 +34,7 @@ struct Open {
     /// Of a map: the key whose value is being read.
     key: Str,
     /// Of a map of many entries whose keys came out of order.
-    tree: Option<Box<BTreeMap<Str, Value>>>,
+    tree: Option<BTreeMap<Str, Value>>,
 }
 
 /// Reads documents; keeps its stacks from one to the next.
@@ -93,11 +94,11 @@ impl Drop for Reader {
     }
 }
 
-struct Text<'a> {
-    text: &'a str,
-    bytes: &'a [u8],
-    at: usize,
-    document: Document,
+pub(crate) struct Text<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) bytes: &'a [u8],
+    pub(crate) at: usize,
+    pub(crate) document: Document,
     depth: usize,
     reader: &'a mut Reader,
 }
@@ -254,7 +255,7 @@ impl Text<'_> {
         let in_order = count == 0 || (open.tree.is_none() && entries[entries.len() - 1].0 < key);
         if !in_order {
             if open.tree.is_none() && count > FEW {
-                open.tree = Some(Box::new(entries.drain(open.start..).collect()));
+                open.tree = Some(entries.drain(open.start..).collect());
             }
             let twice = match &open.tree {
                 Some(tree) => tree.contains_key(&key),
@@ -292,61 +293,6 @@ impl Text<'_> {
             return Ok(Str::new(&self.text[start..end]));
         }
         self.escaped_string(start)
-    }
-
-    #[cold]
-    fn escaped_string(&mut self, mut start: usize) -> Result<Str, Halt> {
-        let mut text = String::new();
-        loop {
-            let end = plain_end(self.bytes, start);
-            text.push_str(&self.text[start..end]);
-            match self.bytes.get(end) {
-                None => return Err(self.document.fail("bad_input.end").into()),
-                Some(b'"') => {
-                    self.at = end + 1;
-                    return Ok(Str::new(&text));
-                }
-                Some(b'\\') => start = self.escape(end, &mut text)?,
-                Some(_) => return Err(self.fail("bad_input.control", end)),
-            }
-        }
-    }
-
-    /// Read the escape whose backslash is at `at`; gives where it ends.
-    fn escape(&mut self, at: usize, text: &mut String) -> Result<usize, Halt> {
-        let character = match self.bytes.get(at + 1) {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                let Some(unit) = self.unit(at) else { return Err(self.fail("bad_input.escape", at)) };
-                if let Some(character) = char::from_u32(unit) {
-                    text.push(character);
-                    return Ok(at + 6);
-                }
-                let low =
-                    if unit < 0xDC00 { self.unit(at + 6).filter(|low| (0xDC00..0xE000).contains(low)) } else { None };
-                let pair = low.and_then(|low| char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00)));
-                let Some(character) = pair else { return Err(self.fail("bad_input.surrogate", at)) };
-                text.push(character);
-                return Ok(at + 12);
-            }
-            _ => return Err(self.fail("bad_input.escape", at)),
-        };
-        text.push(character);
-        Ok(at + 2)
-    }
-
-    /// The four hex digits of a `\u` escape at `at`.
-    fn unit(&self, at: usize) -> Option<u32> {
-        let escape = self.bytes.get(at..at + 6)?;
-        let digits = escape.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |unit, &digit| Some(unit * 16 + char::from(digit).to_digit(16)?))
     }
 
     #[inline]
@@ -416,7 +362,7 @@ impl Text<'_> {
     }
 
     #[cold]
-    fn fail(&self, key: &'static str, at: usize) -> Halt {
+    pub(crate) fn fail(&self, key: &'static str, at: usize) -> Halt {
         self.document.fail(key).count("offset", at).into()
     }
 }

@@ -2,21 +2,21 @@
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::access;
 use crate::arguments::{Args, check_arity};
 use crate::builtins::{call_function, call_method};
-use crate::code::{Code, Fields, Kind, Op, Place, Test};
+use crate::code::{Code, Kind, Op, Place};
 use crate::context::Context;
 use crate::failure::{At, Halt, Stop, fail, shown_text};
 use crate::loops::Loop;
 use crate::operators;
 use crate::value::Value;
-use crate::walk::scalars_equal;
 
-/// Lets every run panic: a test's proof that no panic leaves the engine.
-pub static PANIC: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    /// Lets every run of this thread panic: a test's proof that no panic leaves the engine.
+    pub static PANIC: Cell<bool> = const { Cell::new(false) };
+}
 
 /// A call of a function that is going on.
 struct Frame {
@@ -138,7 +138,7 @@ impl<'p> Machine<'p> {
     }
 
     fn go(&mut self) -> Result<Value, Halt> {
-        assert!(!PANIC.load(Ordering::Relaxed), "asked for by a test");
+        assert!(!PANIC.get(), "asked for by a test");
         let code = self.code;
         let (mut base, mut pc) = match self.frames.last() {
             Some(frame) => (frame.base, code.functions[frame.function].entry),
@@ -364,48 +364,6 @@ impl<'p> Machine<'p> {
         let function = self.frames.last().map_or(0, |frame| frame.function);
         let name = self.code.functions[function].locals[slot as usize].as_str();
         fail("value.unbound").with("name", shown_text(name)).into()
-    }
-
-    /// `value == constant`, the constant a string.
-    #[inline]
-    fn is_text(&mut self, value: &Value, constant: u32) -> Result<bool, Halt> {
-        let text = &self.code.constants[constant as usize];
-        if let (Value::Short(a), Value::Short(b)) = (value, text) {
-            return Ok(a == b);
-        }
-        self.context.charge(crate::gas::read(value) + crate::gas::read(text))?;
-        Ok(scalars_equal(value, text))
-    }
-
-    #[inline]
-    fn binary_fields(&mut self, fields: &Fields, base: usize) -> Result<Value, Halt> {
-        let read = |(slot, site, place): (u16, u32, Place)| {
-            let site = &self.code.sites[site as usize];
-            let slot = &self.stack[base + usize::from(slot)];
-            let found =
-                access::field_ref(&self.context, slot, &site.name, &site.hint).map_err(|halt| at(halt, place))?;
-            Ok::<_, Halt>(found.unwrap_or(&Value::Null))
-        };
-        let (left, right) = (read(fields.left)?, read(fields.right)?);
-        operators::binary(&mut self.context, fields.op, left, right)
-    }
-
-    #[inline]
-    fn test(&mut self, test: &Test, base: usize) -> Result<bool, Halt> {
-        let site = &self.code.sites[test.site as usize];
-        let slot = &self.stack[base + usize::from(test.slot)];
-        let found = access::field_ref(&self.context, slot, &site.name, &site.hint)
-            .map_err(|halt| at(halt, test.field_place))?;
-        let text = &self.code.constants[test.constant as usize];
-        let equal = match (found, text) {
-            (Some(Value::Short(a)), Value::Short(b)) => a == b,
-            (found, text) => {
-                let found = found.unwrap_or(&Value::Null);
-                self.context.meter.charge(crate::gas::read(found) + crate::gas::read(text))?;
-                scalars_equal(found, text)
-            }
-        };
-        Ok(equal != test.negated)
     }
 }
 

@@ -12,7 +12,7 @@ const FEW: usize = 32;
 #[derive(Clone)]
 pub enum Entries {
     Few(Vec<(Str, Value)>),
-    Many(Box<BTreeMap<Str, Value>>),
+    Many(BTreeMap<Str, Value>),
 }
 
 impl Entries {
@@ -30,7 +30,7 @@ impl Entries {
             Entries::Few(entries)
         } else {
             // the standard library builds a tree of sorted entries without look-ups
-            Entries::Many(Box::new(entries.into_iter().collect()))
+            Entries::Many(entries.into_iter().collect())
         }
     }
 
@@ -103,7 +103,7 @@ impl Entries {
                     Err(_) => {
                         let mut tree: BTreeMap<Str, Value> = std::mem::take(entries).into_iter().collect();
                         tree.insert(key, value);
-                        *self = Entries::Many(Box::new(tree));
+                        *self = Entries::Many(tree);
                     }
                 }
                 None
@@ -137,7 +137,7 @@ impl Entries {
     pub fn into_values(self) -> impl Iterator<Item = Value> {
         let (few, many) = match self {
             Entries::Few(entries) => (Some(entries), None),
-            Entries::Many(tree) => (None, Some(*tree)),
+            Entries::Many(tree) => (None, Some(tree)),
         };
         few.into_iter().flatten().map(|entry| entry.1).chain(many.into_iter().flat_map(BTreeMap::into_values))
     }

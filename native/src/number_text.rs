@@ -3,6 +3,9 @@
 use crate::number::{DIGITS, Number, OutOfDomain, PLACES};
 use crate::wide::{U256, power};
 
+/// So many digits fit into a word.
+const CHUNK: u32 = 19;
+
 /// The number of a sound JSON number text, or of the texts that `number()` and `int()` take.
 pub fn from_text(text: &[u8]) -> Result<Number, OutOfDomain> {
     let (negative, rest) = match text {
@@ -99,12 +102,22 @@ pub fn write_integer(negative: bool, mut value: u64, out: &mut Vec<u8>) {
 }
 
 fn written(negative: bool, coefficient: U256, scale: u32, out: &mut Vec<u8>) {
-    let mut digits = Vec::with_capacity(72);
+    let mut digits = Vec::with_capacity(96);
     let mut rest = coefficient;
-    while !rest.is_zero() || digits.len() <= scale as usize {
-        let (quotient, digit) = rest.divided(10u128.into());
-        digits.push(b'0' + digit.low as u8);
+    while !rest.is_zero() {
+        let (quotient, chunk) = rest.divided(power(CHUNK).into());
+        let mut chunk = chunk.low as u64;
+        for _ in 0..CHUNK {
+            digits.push(b'0' + (chunk % 10) as u8);
+            chunk /= 10;
+        }
         rest = quotient;
+    }
+    while digits.len() > scale as usize + 1 && digits.last() == Some(&b'0') {
+        digits.pop();
+    }
+    while digits.len() <= scale as usize {
+        digits.push(b'0');
     }
     if negative {
         out.push(b'-');

@@ -1,12 +1,12 @@
 //! The quick reader of documents: an optimist. It knows sound documents without escapes and exponents; at the first doubt it gives up, and the
 //! caller reads the text with the careful reader (`json_reader.rs`), which also says what is wrong with it. It never reports anything itself.
 
-use std::cell::Cell;
-
+use crate::key::Key;
 use crate::map::Entries;
 use crate::node::FROZEN;
 use crate::number_text::from_text;
 use crate::scan::{ascii_end, first_special, plain_end, word_at};
+use crate::scratch::Scratch;
 use crate::skim::Wanted;
 use crate::text::Str;
 use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Value};
@@ -17,66 +17,6 @@ const DIGITS: usize = 34;
 const INTEGER_DIGITS: usize = 18;
 /// A map that is only checked, and whose keys are not in order, has no more keys than this.
 const SEEN: usize = 16;
-
-/// A key, its first eight bytes as a number in front, so that most comparisons need no call.
-#[derive(Clone, Copy)]
-pub struct Key<'a> {
-    pub head: u64,
-    bytes: &'a [u8],
-    /// Where it stands in its text.
-    start: usize,
-}
-
-impl<'a> Key<'a> {
-    const NONE: Key<'static> = Key { head: 0, bytes: b"", start: 0 };
-
-    pub fn of(bytes: &'a [u8]) -> Key<'a> {
-        let mut head = [0; 8];
-        let length = bytes.len().min(8);
-        head[..length].copy_from_slice(&bytes[..length]);
-        Key { head: u64::from_be_bytes(head), bytes, start: 0 }
-    }
-
-    #[inline]
-    pub fn is(self, head: u64, bytes: &[u8]) -> bool {
-        self.head == head && self.bytes.len() == bytes.len() && (bytes.len() <= 8 || self.bytes == bytes)
-    }
-
-    #[inline]
-    fn is_after(self, other: Key<'_>) -> bool {
-        if self.head == other.head { self.bytes > other.bytes } else { self.head > other.head }
-    }
-}
-
-/// What the reader keeps from document to document: containers collect here what they hold until they end.
-#[derive(Default)]
-pub struct Scratch {
-    items: Vec<Value>,
-    entries: Vec<(Str, Value)>,
-}
-
-thread_local! {
-    /// The emptied stacks of the last reader of this thread.
-    static SPARE: Cell<Option<Scratch>> = const { Cell::new(None) };
-}
-
-/// Larger stacks are not kept.
-const SPARE_ENTRIES: usize = 1024;
-
-impl Scratch {
-    pub fn take() -> Scratch {
-        SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default()
-    }
-
-    pub fn give_back(mut self) {
-        self.items.clear();
-        self.entries.clear();
-        if self.items.capacity() <= SPARE_ENTRIES && self.entries.capacity() <= SPARE_ENTRIES {
-            // the thread may be ending: then there is nothing to keep them for
-            let _ = SPARE.try_with(|spare| spare.set(Some(self)));
-        }
-    }
-}
 
 pub struct Quick<'a> {
     bytes: &'a [u8],
@@ -95,8 +35,7 @@ pub fn read(bytes: &[u8], depth: usize, scratch: &mut Scratch) -> Option<Value> 
     let value = quick.value();
     let value = value.filter(|_| quick.is_at_end());
     if value.is_none() {
-        scratch.items.clear();
-        scratch.entries.clear();
+        scratch.clear();
     }
     value
 }
@@ -108,8 +47,7 @@ pub fn skim(bytes: &[u8], wanted: &Wanted, depth: usize, scratch: &mut Scratch, 
     quick.space();
     let sound = quick.members(wanted, out).is_some() && quick.is_at_end();
     if !sound {
-        scratch.items.clear();
-        scratch.entries.clear();
+        scratch.clear();
     }
     sound
 }
@@ -217,12 +155,13 @@ impl<'a> Quick<'a> {
         self.enter()?;
         let first = out.len();
         out.resize_with(first + wanted.len(), || Value::Unbound);
-        let mut seen = Seen { last: Key::NONE, first: [Key::NONE; 4], count: 0, in_order: true, start: self.at };
+        let mut seen = Seen { last: Key::NONE, count: 0, in_order: true };
+        let first_key = self.scratch.keys.len();
         let mut likely = 0;
         if self.peek() != b'}' {
             loop {
                 let key = self.key()?;
-                self.note(&mut seen, key)?;
+                self.note(&mut seen, first_key, key)?;
                 match wanted.find(key, likely) {
                     None => self.skip()?,
                     Some(place) => {
@@ -239,6 +178,7 @@ impl<'a> Quick<'a> {
             }
         }
         self.leave();
+        self.scratch.keys.truncate(first_key);
         (seen.count <= MAX_MAP).then_some(())
     }
 
@@ -327,48 +267,24 @@ impl<'a> Quick<'a> {
         }
     }
 
-    /// The next key of a map that is only checked; None where it stands twice, or cannot be known not to.
+    /// The next key of a map that is only checked, whose first ones stand from `first` on; None where it stands twice, or cannot be known not
+    /// to.
     #[inline]
-    fn note(&self, seen: &mut Seen<'a>, key: Key<'a>) -> Option<()> {
+    fn note(&mut self, seen: &mut Seen<'a>, first: usize, key: Key<'a>) -> Option<()> {
         if seen.in_order && (seen.count == 0 || key.is_after(seen.last)) {
             seen.last = key;
         } else {
             seen.in_order = false;
-            let known = seen.count.min(seen.first.len());
-            let twice = seen.first[..known].iter().any(|first| first.is(key.head, key.bytes));
-            if twice || (seen.count > known && !self.is_new(seen, key)) {
+            let is_twice = |&(head, start, end): &(u64, usize, usize)| key.is(head, &self.bytes[start..end]);
+            if seen.count > SEEN || self.scratch.keys[first..].iter().any(is_twice) {
                 return None;
             }
         }
-        if let Some(place) = seen.first.get_mut(seen.count) {
-            *place = key;
+        if seen.count < SEEN {
+            self.scratch.keys.push((key.head, key.start, key.start + key.bytes.len()));
         }
         seen.count += 1;
         Some(())
-    }
-
-    /// Whether no earlier key of the map is this one: reads the map again up to here, so it is for small maps alone.
-    #[cold]
-    fn is_new(&self, seen: &Seen<'a>, key: Key<'a>) -> bool {
-        if seen.count > SEEN {
-            return false;
-        }
-        let mut scratch = Scratch::default();
-        let mut again = Quick {
-            bytes: self.bytes,
-            at: seen.start,
-            depth: self.depth,
-            is_utf8: self.is_utf8,
-            scratch: &mut scratch,
-        };
-        for _ in 0..seen.count {
-            let earlier = again.key();
-            if earlier.is_none_or(|earlier| earlier.is(key.head, key.bytes)) || again.skip().is_none() {
-                return false;
-            }
-            again.goes_on(b'}');
-        }
-        true
     }
 
     /// Where the bytes of a string without escapes start and end.
@@ -464,9 +380,6 @@ impl<'a> Quick<'a> {
 /// The keys so far of a map that is only checked.
 struct Seen<'a> {
     last: Key<'a>,
-    first: [Key<'a>; 4],
     count: usize,
     in_order: bool,
-    /// Where the first of them stands.
-    start: usize,
 }

@@ -1,8 +1,8 @@
 //! Reading only what a program can touch: all of a document is checked, but values are made of the wanted members alone.
 
+use crate::key::Key;
 use crate::map::Entries;
 use crate::node::FROZEN;
-use crate::quick::Key;
 use crate::text::Str;
 use crate::value::{Map, Value};
 

@@ -92,8 +92,12 @@ impl U256 {
         }
     }
 
-    fn halved(self) -> U256 {
-        U256 { high: self.high >> 1, low: (self.low >> 1) | (self.high << 127) }
+    /// By less than 64 bits.
+    fn shifted_right(self, n: u32) -> U256 {
+        if n == 0 {
+            return self;
+        }
+        U256 { high: self.high >> n, low: (self.low >> n) | (self.high << (128 - n)) }
     }
 
     fn bits(self) -> u32 {
@@ -111,19 +115,49 @@ impl U256 {
         if self < divisor {
             return (U256::ZERO, self);
         }
-        let mut rest = self;
-        let mut quotient = U256::ZERO;
-        let steps = self.bits() - divisor.bits();
-        let mut part = divisor.shifted_left(steps);
-        for _ in 0..=steps {
-            quotient = quotient.plus(quotient);
-            if rest >= part {
-                rest = rest.minus(part);
-                quotient.low |= 1;
+        self.divided_by_limbs(divisor)
+    }
+
+    /// As `divided`, by a divisor of two limbs or more that is not the greater one: long division in base 2^64 (Knuth's algorithm D).
+    fn divided_by_limbs(self, divisor: U256) -> (U256, U256) {
+        let n = divisor.bits().div_ceil(64) as usize;
+        let shift = (64 * n as u32) - divisor.bits();
+        let v = divisor.shifted_left(shift).limbs();
+        let low = self.shifted_left(shift).limbs();
+        // the top bits that the shift moves out are one more limb
+        let top = if shift == 0 { 0 } else { (self.high >> (128 - shift)) as u64 };
+        let mut u = [low[0], low[1], low[2], low[3], top];
+        let mut quotient = [0u64; 4];
+        for j in (0..=4 - n).rev() {
+            let head = u128::from(u[j + n]) << 64 | u128::from(u[j + n - 1]);
+            let mut guess = head / u128::from(v[n - 1]);
+            let mut rest = head % u128::from(v[n - 1]);
+            // at most two too many
+            while guess >> 64 != 0 || guess * u128::from(v[n - 2]) > (rest << 64 | u128::from(u[j + n - 2])) {
+                guess -= 1;
+                rest += u128::from(v[n - 1]);
+                if rest >> 64 != 0 {
+                    break;
+                }
             }
-            part = part.halved();
+            if subtract_product(&mut u[j..=j + n], &v[..n], guess) {
+                // still one too many, which is rare
+                guess -= 1;
+                add_back(&mut u[j..=j + n], &v[..n]);
+            }
+            quotient[j] = guess as u64;
         }
-        (quotient, rest)
+        let rest = U256::from_limbs([u[0], u[1], u[2], u[3]]);
+        (U256::from_limbs(quotient), rest.shifted_right(shift))
+    }
+
+    fn limbs(self) -> [u64; 4] {
+        [self.low as u64, (self.low >> 64) as u64, self.high as u64, (self.high >> 64) as u64]
+    }
+
+    fn from_limbs(limbs: [u64; 4]) -> U256 {
+        let pair = |low: u64, high: u64| u128::from(low) | u128::from(high) << 64;
+        U256 { low: pair(limbs[0], limbs[1]), high: pair(limbs[2], limbs[3]) }
     }
 
     /// As `divided`, by one limb: four divisions of 128 by 64 bits.
@@ -148,6 +182,28 @@ impl U256 {
     }
 }
 
+/// u - v x factor in place; true where that is negative, and 2^(64 x length of u) was added.
+fn subtract_product(u: &mut [u64], v: &[u64], factor: u128) -> bool {
+    let mut borrow = 0u128;
+    for (place, limb) in u.iter_mut().zip(v.iter().chain(&[0])) {
+        let product = u128::from(*limb) * factor + borrow;
+        let (left, under) = place.overflowing_sub(product as u64);
+        *place = left;
+        borrow = (product >> 64) + u128::from(under);
+    }
+    borrow != 0
+}
+
+fn add_back(u: &mut [u64], v: &[u64]) {
+    let mut carry = false;
+    for (place, limb) in u.iter_mut().zip(v.iter().chain(&[0])) {
+        let (sum, over) = place.overflowing_add(*limb);
+        let (sum, over_again) = sum.overflowing_add(u64::from(carry));
+        *place = sum;
+        carry = over || over_again;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +219,39 @@ mod tests {
             let rest = a % b;
             let whole = U256::product(a, b).plus(rest.into());
             assert_eq!(whole.divided(b.into()), (a.into(), rest.into()));
+        }
+    }
+
+    #[test]
+    fn wide_divisors_divide_as_bit_by_bit() {
+        fn slow(a: U256, b: U256) -> (U256, U256) {
+            let (mut quotient, mut rest) = (U256::ZERO, U256::ZERO);
+            for bit in (0..256).rev() {
+                let word = if bit >= 128 { a.high >> (bit - 128) } else { a.low >> bit };
+                rest = rest.plus(rest).plus((word & 1).into());
+                quotient = quotient.plus(quotient);
+                if rest >= b {
+                    rest = rest.minus(b);
+                    quotient.low |= 1;
+                }
+            }
+            (quotient, rest)
+        }
+        let mut seed = 1u128;
+        let mut next = || {
+            seed = seed.wrapping_mul(0xDA94_2042_E4DD_58B5_2360_ED05_1FC6_5DA4 | 1).wrapping_add(0x1234_5678_9ABC_DEF1);
+            seed ^ seed >> 67
+        };
+        for round in 0..4000u32 {
+            // below 2^255, as all that the numbers of the language need
+            let a = U256 { high: next() >> (1 + round % 120), low: next() };
+            let b = U256 { high: next() >> (1 + round % 127), low: next() | 1 };
+            let b = if round % 3 == 0 { b } else { b.low.into() };
+            assert_eq!(a.divided(b), slow(a, b), "{a:?} / {b:?}");
+            // limbs of ones and zeros are where guesses are wrong
+            let a = U256 { high: u128::MAX >> (1 + round % 64), low: u128::MAX << (round % 128) };
+            let b = U256 { high: 0, low: u128::MAX << (round % 64) };
+            assert_eq!(a.divided(b), slow(a, b), "{a:?} / {b:?}");
         }
     }
 
