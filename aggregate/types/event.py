@@ -83,3 +83,8 @@ class Event:
             "command_id": new_uuid7(),
         }
         return cls(**{**given, **members})
+
+    @classmethod
+    def new_test_with_tenant(cls, tenant_id: str, **members: Any) -> Self:
+        """An event of `tenant_id` for tests."""
+        return cls.new_test(tenant_id=tenant_id, **members)

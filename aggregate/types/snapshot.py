@@ -101,6 +101,11 @@ class Snapshot:
         }
         return cls(**{**given, **members})
 
+    @classmethod
+    def new_test_with_tenant(cls, tenant_id: str, **members: Any) -> Self:
+        """A snapshot of `tenant_id` for tests."""
+        return cls.new_test(tenant_id, **members)
+
 
 @dataclass(frozen=True, slots=True)
 class AggregateState:

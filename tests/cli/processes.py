@@ -59,7 +59,11 @@ async def running(*arguments: str, cwd: Path, **env: str) -> AsyncIterator[Runni
 async def finished(*arguments: str, cwd: Path, code: str | None = None, **env: str) -> tuple[int, str, str]:
     """Run it to its end: exit code, standard output, standard error."""
     process = await spawn(*arguments, cwd=cwd, code=code, **env)
-    out, err = await process.communicate()
+    try:
+        out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
     return await process.wait(), out.decode(), err.decode()
 
 
