@@ -68,7 +68,7 @@ def _called(kind: str, source: str, c: Choices) -> Case:
         return Case(kind, source, "evaluate", documents.text(c, documents.state(c)), gas=gas)
     call = c.pick(CALLS)
     state = documents.text(c, documents.state(c))
-    extra = None if c.chance(12) else json.dumps(CTX)
+    extra = c.pick((None, "null", "[]", '{"time":"noon"}', '{"version":1,"time":5')) if c.chance(8) else json.dumps(CTX)
     if call in ("fold", "fold_commits"):
         rows = [documents.text(c, documents.typed(c)) for _ in range(c.below(6))]
         if call == "fold_commits":

@@ -147,6 +147,7 @@ def test_ctx_is_given_to_programs_that_declare_it(run):
     assert run.decide(source, ctx=CTX).value == '[{"t":1,"type":"a","v":4}]'
     assert run.decide(source).error["message"] == "decide declares ctx, but none is given"
     assert run.decide(source, ctx=[]).error["message"] == "ctx must be a map, not list"
+    assert run.decide(source, ctx=b"null").error["message"] == "ctx must be a map, not null"
     assert run.decide("def decide(state, command, ctx):\n    ctx.version = 1\n", ctx=CTX).code == "runtime/frozen"
     assert run.decide("def decide(state, command):\n    return []\n", ctx=b"{").code == "contract/bad_input"
     assert run.decide("def decide(state, command):\n    return []\n", ctx=[]).value == "[]"

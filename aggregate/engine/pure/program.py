@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from aggregate.engine.pure.commits import fold_commits
 from aggregate.engine.pure.event_id import event_id
@@ -64,18 +64,18 @@ class Program:
             check_typed(order, "command")
             context = None if ctx is None else read(ctx, "ctx")
             fixed_meta = None if meta is None else read(meta, "meta")
-            _check_third(decide, "decide", "ctx", context)
-            if fixed_meta is not None:
-                _check_third(apply, "apply", "meta", fixed_meta)
+            _check_third(decide, "decide", "ctx", ctx, context)
+            if meta is not None:
+                _check_third(apply, "apply", "meta", meta, fixed_meta)
             else:
-                _check_third(apply, "apply", "ctx", context)
+                _check_third(apply, "apply", "ctx", ctx, context)
         except Failure as failure:
             return Decision(error=failure.record(0))
         call = Call(decide_gas)
         try:
-            result = _run(call, lambda: decide.body(call, slots_of(decide, state.value, order, context)))
+            result = _run(lambda: decide.body(call, slots_of(decide, state.value, order, context)))
             types = check_events(result)
-            texts = _run(call, lambda: write_events(call, result))
+            texts = _run(lambda: write_events(call, result))
         except Rejection as rejection:
             return Decision(gas=call.used, rejection=rejection.text.encode())
         except Failure as failure:
@@ -105,14 +105,14 @@ class Program:
             order = read(command, "command")
             check_typed(order, "command")
             context = None if ctx is None else read(ctx, "ctx")
-            _check_third(decide, "decide", "ctx", context)
+            _check_third(decide, "decide", "ctx", ctx, context)
         except Failure as failure:
             return Evaluation(error=failure.record(0))
         call = Call(gas)
         try:
-            result = _run(call, lambda: decide.body(call, slots_of(decide, value, order, context)))
+            result = _run(lambda: decide.body(call, slots_of(decide, value, order, context)))
             check_events(result)
-            texts = _run(call, lambda: write_events(call, result))
+            texts = _run(lambda: write_events(call, result))
         except Rejection as rejection:
             return Evaluation(gas=call.used, rejection=rejection.text.encode())
         except Failure as failure:
@@ -126,7 +126,7 @@ class Program:
             made = read(event, "event")
             check_typed(made, "event")
             third = None if meta is None else read(meta, "meta")
-            _check_third(apply, "apply", "meta", third)
+            _check_third(apply, "apply", "meta", meta, third)
         except Failure as failure:
             return Evaluation(error=failure.record(0))
         call = Call(gas)
@@ -157,7 +157,7 @@ class Program:
                 check_typed(value, f"event {index}")
                 values.append(value)
             third = None if meta is None else read(meta, "meta")
-            _check_third(apply, "apply", "meta", third)
+            _check_third(apply, "apply", "meta", meta, third)
         except Failure as failure:
             return Fold(state, error=failure.record(0))
         folding = Folding(state.value)
@@ -202,7 +202,7 @@ class Program:
             return "null" if value is None else "true" if value else "false"
         writer = Writer(call, None, MAX_TEXT, "limit.text", in_bytes=True)
         value = self._entered(call, state, meta)
-        _run(call, lambda: writer.value(value))
+        _run(lambda: writer.value(value))
         return writer.take()
 
     def _filtered(self, call: Call, state: Value, meta: Value) -> bool | None:
@@ -214,10 +214,13 @@ class Program:
     def _entered(self, call: Call, state: Value, meta: Value) -> Value:
         loaded, expression = self._loaded, self._loaded.expression
         assert expression is not None
-        weight, at = loaded.unit
-        call.charge(weight, at)
         slots: list[Any] = [state, meta, *[UNBOUND] * (loaded.slots - 2)]
-        return _run(call, lambda: expression(call, slots))
+
+        def run() -> Value:
+            call.charge(*loaded.unit)
+            return expression(call, slots)
+
+        return _run(run)
 
     def _function(self, name: str) -> Function:
         function = self._loaded.decide if name == "decide" else self._loaded.apply
@@ -230,7 +233,7 @@ class Program:
             raise ValueError(f"this call is for a {' or '.join(kinds)}, not for a {self.kind}")
 
 
-def _run(call: Call, body: Callable[[], Any]) -> Any:
+def _run(body: Callable[[], Any]) -> Any:
     """Run it; whatever is no outcome of the language is a defect of the engine, and says so instead of leaving the engine."""
     try:
         return body()
@@ -242,28 +245,21 @@ def _run(call: Call, body: Callable[[], Any]) -> Any:
 
 def _apply(call: Call, apply: Function, state: Value, event: Value, meta: Value) -> Value:
     try:
-        return apply.body(call, slots_of(apply, state, event, meta))
-    except Rejection:
-        _defect()
-    except Failure:
-        raise
-    except Exception as error:
+        return _run(lambda: apply.body(call, slots_of(apply, state, event, meta)))
+    except Rejection as error:
+        # the compiler lets no `reject` be reached from `apply`
         raise Failure("engine_bug.failure") from error
-
-
-def _defect() -> NoReturn:
-    raise Failure("engine_bug.failure")
 
 
 def _declares_third(function: Function | None) -> bool:
     return function is not None and function.params == 3
 
 
-def _check_third(function: Function, name: str, document: str, value: Value) -> None:
+def _check_third(function: Function, name: str, document: str, given: bytes | None, value: Value) -> None:
     """`ctx` or `meta` where it is declared: given, and a map."""
     if not _declares_third(function):
         return
-    if value is None:
+    if given is None:
         raise Failure("bad_input.missing", function=name, document=document)
     if type(value) not in MAPS:
         raise Failure("bad_input.not_map", document=document, type=type_name(value))
