@@ -12,6 +12,7 @@ from typing import Any
 
 from .checker import Violation, batches, check
 from .clients import Client, Pool, summary
+from .follower import Follower
 from .history import History
 from .injector import Injector
 from .log import read_log
@@ -37,6 +38,7 @@ class Outcome:
         commands: sent by clients, each with an id of its own.
         commits: in the log at the end.
         batches: of commits of several aggregates, in the log.
+        followed: events that subscriptions gave.
         slowest: seconds that the clients needed after the last fault.
     """
 
@@ -48,6 +50,7 @@ class Outcome:
     messages: int
     commits: int
     batches: int
+    followed: int
     slowest: float
 
     def __str__(self) -> str:
@@ -56,7 +59,8 @@ class Outcome:
         lines = [
             f"{sum(self.faults.values())} faults: {faults}",
             f"{self.commands} commands, {sum(self.answers.values())} answers: {answers}; {self.reads} reads",
-            f"{self.messages} messages in the log, {self.commits} commits, {self.batches} batches; settled after {self.slowest:.1f} s",
+            f"{self.messages} messages in the log, {self.commits} commits, {self.batches} batches; {self.followed} events followed",
+            f"settled after {self.slowest:.1f} s",
             *self._broken(),
         ]
         return "\n".join(lines)
@@ -78,6 +82,8 @@ async def run_campaign(
     history = History()
     async with System(replicas, settings=settings) as system:
         pools = [Pool(tenant, [door.address for door in system.doors], COLD) for tenant in TENANTS]
+        followers = [Follower(pool.nodes, pool.tenant, history, seed) for pool in pools]
+        following = [asyncio.create_task(follower.run()) for follower in followers]
         injector = Injector(system, seed)
         try:
             workers = _workers(pools, history, clients, seed)
@@ -93,7 +99,11 @@ async def run_campaign(
             await asyncio.gather(*(worker.settle(healed + SETTLING) for worker in workers))
             slowest = time.monotonic() - healed
             unread = await _read_everything(workers, pools, healed + SETTLING)
+            unread += await _followed_everything(followers, history, healed + SETTLING)
         finally:
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
             for pool in pools:
                 await pool.close()
         codes = [await node.stop() for node in system.nodes]
@@ -101,7 +111,8 @@ async def run_campaign(
         violations = [
             *check(messages, history),
             *(Violation("settles", f"nobody says what became of {each}") for each in _unsettled(workers)),
-            *(Violation("settles", f"{each} cannot be read") for each in unread),
+            *(Violation("settles", each) for each in unread),
+            *(Violation("expected answers", each) for follower in followers for each in follower.strange),
             *(
                 Violation("stops", f"{node.name} ended with {code}: {node.tail()[-SHOWN:]}")
                 for node, code in zip(system.nodes, codes, strict=True)
@@ -120,6 +131,7 @@ async def run_campaign(
         messages=len(messages),
         commits=commits,
         batches=several,
+        followed=sum(map(len, history.followed.values())),
         slowest=slowest,
     )
 
@@ -147,10 +159,23 @@ async def _read_everything(workers: list[Client], pools: list[Pool], deadline: f
             for node in range(len(pool.nodes)):
                 while not await worker.read(key, node, timeout=4.0):
                     if time.monotonic() > deadline:
-                        unread.append(f"{key} from node {node}")
+                        unread.append(f"{key} cannot be read from node {node}")
                         break
                     await asyncio.sleep(0.1)
     return unread
+
+
+async def _followed_everything(followers: list[Follower], history: History, deadline: float) -> list[str]:
+    """Whatever was acknowledged, every follower of its tenant gets to see."""
+    acknowledged = {event.event_id: told.key.tenant for told in history.told for answer in told.answers for event in answer.events}
+    behind = []
+    for follower in followers:
+        wanted = {event_id for event_id, tenant in acknowledged.items() if tenant == follower.tenant}
+        try:
+            await asyncio.wait_for(follower.caught_up(wanted), max(1.0, deadline - time.monotonic()))
+        except TimeoutError:
+            behind.append(f"a follower of {follower.tenant} never saw all of what was acknowledged")
+    return behind
 
 
 def _unsettled(workers: list[Client]) -> list[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from .history import Answer, History, Key, Kind, LoggedCommit, LoggedMessage, Read, Told
 from .model import Decision, State, apply, decide
@@ -49,8 +50,7 @@ def check(messages: Sequence[LoggedMessage], history: History) -> list[Violation
     by_id = {each.commit.command_id: each for placed in commits.values() for each in placed}
     for each in history.told:
         found += _answers(each, by_id.get(each.command_id))
-    found += _reads(history, commits, states)
-    return found
+    return [*found, *_reads(history, commits, states), *_followed(messages, history)]
 
 
 def _by_aggregate(messages: Iterable[LoggedMessage]) -> dict[Key, list[Placed]]:
@@ -237,6 +237,17 @@ def _reads(history: History, commits: Mapping[Key, Sequence[Placed]], states: Ma
         acknowledged[read.key].append((read.heard, read.version))
     for read in history.reads:
         yield from _read(read, states.get(read.key, (None,)), acknowledged[read.key])
+
+
+def _followed(messages: Sequence[LoggedMessage], history: History) -> Iterator[Violation]:
+    """A subscription from the beginning gives the tenant's events, all of them up to where it is, in the order of the log, once."""
+    for tenant, given in history.followed.items():
+        mine = [message for message in messages if message.owner is None and message.key is not None and message.key.tenant == tenant]
+        logged = [(message.key, event) for message in mine for commit in message.commits for event in commit.events]
+        for number, (one, other) in enumerate(zip_longest(given, logged[: len(given)])):
+            if one != other:
+                yield Violation("subscriptions", f"{tenant} was given {one} as number {number + 1}, the log has {other}")
+                break
 
 
 def _read(read: Read, states: Sequence[State], acknowledged: Sequence[tuple[float, int]]) -> Iterator[Violation]:

@@ -12,6 +12,8 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -28,7 +30,7 @@ from aggregate.errors import (
     Unavailable,
     VersionConflict,
 )
-from aggregate.types import Event, Receipt, new_uuid7
+from aggregate.types import AggregateId, AggregateType, Command, Event, Receipt, TenantId, Version, new_uuid7
 from aggregate.types.json import parse
 
 from .history import Answer, History, Key, Kind, Read, SeenEvent, Told
@@ -80,6 +82,7 @@ class Client:
             (self._order_of_one, 78),
             (self._burst, 4),
             (self._wave, 2),
+            (self._stream, 2),
             (self._ask_again, 6),
             (self._read, 6),
             (self._trespass, 2),
@@ -120,26 +123,52 @@ class Client:
         """One for each aggregate at once: they share a batch."""
         await asyncio.gather(*(self._command(key, stop) for key in self._pool.keys[:WIDEST]))
 
+    async def _stream(self, stop: asyncio.Event) -> None:
+        """Many on one call; what the call leaves open is asked for one by one."""
+        commands = [self._new_command(self._some_key()) for _ in range(self._random.randint(5, 40))]
+        sent = time.monotonic()
+        try:
+            async with (
+                asyncio.timeout(4.0),
+                aclosing(self._random.choice(self._pool.nodes).submit_many(map(_command_of, commands))) as outcomes,
+            ):
+                async for number, outcome in outcomes:
+                    told = commands[number]
+                    told.answers.append(answer_of(outcome, told, told.payload, sent, time.monotonic()))
+        except (AggregateError, TimeoutError) as error:
+            broken = answer_of(error, commands[0], commands[0].payload, sent, time.monotonic())
+        else:
+            broken = answer_of(AggregateError("no outcome"), commands[0], commands[0].payload, sent, time.monotonic())
+        for told in commands:
+            if not told.answers:
+                told.answers.append(replace(broken, payload=told.payload))
+        await asyncio.gather(*(self._until_known(told, stop) for told in commands))
+
     async def _command(self, key: Key, stop: asyncio.Event) -> None:
+        await self._until_known(self._new_command(key), stop)
+
+    def _new_command(self, key: Key) -> Told:
         old = self._old_ids and self._random.random() < 0.03
         command_id = self._old_ids.pop() if old else new_uuid7()
         expected = max(0, self._versions.get(key, 0) + self._random.choice((0, 0, 0, 1, -1))) if self._random.random() < 0.08 else None
         told = Told(key, command_id, self._payload(key.type), expected)
         self._history.told.append(told)
-        while True:
+        return told
+
+    async def _until_known(self, told: Told, stop: asyncio.Event) -> None:
+        while not told.resolved:
             if self._random.random() < 0.02:
                 await self._walk_away(told)
                 return
-            await self._attempt(told, self._random.choice(TIMEOUTS))
-            if told.resolved:
-                self._done.append(told)
-                return
-            if told.answers[-1].kind is Kind.NOT_STORED and self._random.random() < 0.3:
+            if told.answers and told.answers[-1].kind is Kind.NOT_STORED and self._random.random() < 0.3:
                 return  # was told that nothing is stored, and takes the node's word for it
-            if stop.is_set():
+            if stop.is_set() and told.answers:
                 self._open.append(told)
                 return
-            await asyncio.sleep(self._random.uniform(0.01, 0.15))
+            if told.answers:
+                await asyncio.sleep(self._random.uniform(0.01, 0.15))
+            await self._attempt(told, self._random.choice(TIMEOUTS))
+        self._done.append(told)
 
     async def _walk_away(self, told: Told) -> None:
         """Hang up in the middle."""
@@ -268,7 +297,15 @@ def _judged(error: Exception, told: Told) -> tuple[Kind, Mapping[str, Any]]:
         return Kind.REUSED, {}
     if isinstance(error, NOTHING_STORED):
         return Kind.NOT_STORED, {}
-    return (Kind.UNRESOLVED if isinstance(error, NOT_KNOWN) else Kind.UNEXPECTED), {}
+    return (Kind.UNRESOLVED if isinstance(error, (*NOT_KNOWN, TimeoutError)) else Kind.UNEXPECTED), {}
+
+
+def _command_of(told: Told) -> Command:
+    expected = None if told.expected_version is None else Version(told.expected_version)
+    key = told.key
+    return Command(
+        TenantId(key.tenant), AggregateType(key.type), AggregateId(key.id), told.payload, told.command_id, expected_version=expected
+    )
 
 
 def _whose(told: Told) -> tuple[str, str, str]:

@@ -97,10 +97,11 @@ class Read:
 
 @dataclass(slots=True)
 class History:
-    """All that the clients saw."""
+    """All that the clients saw. `followed`: by tenant, the events that a subscription gave, in its order."""
 
     told: list[Told] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
+    followed: dict[str, list[tuple[Key, SeenEvent]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

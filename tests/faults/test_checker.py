@@ -185,6 +185,16 @@ def test_a_batch_in_pieces_is_found(truth: Truth) -> None:
     assert truth.promises == {"whole batches"}
 
 
+def test_a_subscription_that_leaves_out_doubles_or_swaps_is_found(truth: Truth) -> None:
+    whole = [(ACCOUNT, event) for told in truth.history.told if told.key == ACCOUNT for event in told.answers[0].events]
+    for right in (whole, whole[:2], []):
+        truth.history.followed = {"ann": list(right)}
+        assert truth.promises == set()
+    for wrong in (whole[1:], [whole[0], whole[2]], [*whole, whole[2]], [whole[1], whole[0], whole[2]], [(ORDER, whole[0][1])]):
+        truth.history.followed = {"ann": list(wrong)}
+        assert truth.promises == {"subscriptions"}
+
+
 def test_an_order_against_real_time_is_found(truth: Truth) -> None:
     one, two = truth.submit(ACCOUNT, type="deposit", amount=1), truth.submit(ACCOUNT, type="deposit", amount=1)
     for told, start in ((one, 900.0), (two, 800.0)):  # `two` was answered long before `one` was sent
