@@ -95,7 +95,7 @@ def _messages(c: Choices, events: list[str]) -> list[str]:
             version += len(taken)
         tenant = "t2" if c.chance(40) else TENANT
         head = f'"v":1,"tenant_id":"{tenant}","aggregate_type":"{TYPE}","aggregate_id":"{ID}","program":"x","generation":{c.below(4)}'
-        messages.append(f'{{{head},"commits":[{",".join(commits)}]}}')
+        messages.append(documents.damaged(c, f'{{{head},"commits":[{",".join(commits)}]}}', 12))
     return messages
 
 

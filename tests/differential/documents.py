@@ -78,8 +78,12 @@ def state(c: Choices) -> Any:
 
 def text(c: Choices, made: Any) -> str:
     """The JSON text, in one of the ways to write it; seldom damaged."""
-    whole = _written(c, made) if c.chance(4) else to_text(made)
-    if not c.chance(30):
+    return damaged(c, _written(c, made) if c.chance(4) else to_text(made), 30)
+
+
+def damaged(c: Choices, whole: str, one_in: int) -> str:
+    """The text, one in so many with a piece put in or taken out."""
+    if not c.chance(one_in):
         return whole
     at = (c.below(256) * 256 + c.below(256)) % (len(whole) + 1)
     return whole[:at] + c.pick(DAMAGE) + whole[at + c.below(3) :]

@@ -34,6 +34,20 @@ def test_execute_adds_up_the_gas_of_decide_and_of_every_apply(run):
     assert made.gas == decided.gas + 2 * first.gas
 
 
+@pytest.mark.parametrize(
+    ("returned", "code"), [("['x' * 200000] * 6", "limit"), ("range(100001)", "limit"), ("nest(state)", "depth")]
+)
+def test_a_state_that_cannot_be_written_is_an_error_of_apply(run, returned, code):
+    source = (
+        "def nest(x):\n    for i in range(65):\n        x = [x]\n    return x\ndef decide(state, command):\n    return [event('a')] * 2\n"
+        f"def apply(state, event):\n    return {returned}\n"
+    )
+    made = execute(run, source, None, {"type": "c"})
+    record = error(made)
+    assert (record["kind"], record["code"], record["line"], made.phase, made.state, made.events) == ("resource", code, None, "apply", None, [])
+    assert record["gas_used"] == made.gas
+
+
 def test_no_events_is_an_acceptance(run):
     made = execute(run, BANK, ANN, {"type": "nothing"})
     assert (made.events, made.types, made.state.json(), made.error) == ([], [], ANN, None)
