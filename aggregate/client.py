@@ -26,6 +26,15 @@ from aggregate.types.stored_events import StoredEvents
 
 OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000))
 
+NOT_THE_NODE = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.UNKNOWN,
+}
+"""What gRPC itself says of a connection that breaks: without the node's own details it says nothing of the command."""
+
 
 class AggregateClient:
     """A connection to one node. Safe for many tasks at once; connects when first used, reconnects by itself."""
@@ -203,7 +212,7 @@ def _error(error: grpc.aio.AioRpcError, command_id: str = "") -> AggregateError:
     words = error.details() or error.code().name
     if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and command_id:
         return OutcomeUnknown(command_id, "no answer in time")
-    if error.code() in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED}:
+    if error.code() in NOT_THE_NODE:
         again = f"; if it was sent, command {command_id} may be stored: send it again with the same id" if command_id else ""
         return Unavailable(f"no answer from the node: {words}{again}", "unreachable")
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -6,9 +6,8 @@ import asyncio
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from .checker import Violation, batches, check
 from .clients import Client, Pool, summary
@@ -19,6 +18,7 @@ from .log import read_log
 from .system import System
 
 TENANTS = ("ann", "bob", "cy")
+EXPIRING = {"refusal_ttl": 4, "attempt_max": 1}
 COLD = 40
 """Accounts of each tenant beside the hot ones."""
 SETTLING = 60.0
@@ -75,12 +75,10 @@ class Outcome:
             yield from (f"  {case.what[:SHOWN]}" for case in cases[:3])
 
 
-async def run_campaign(
-    replicas: int, seconds: float, *, clients: int = 12, seed: int = 0, settings: Mapping[str, Any] | None = None
-) -> Outcome:
-    """Run one. `seconds` is how long faults happen."""
-    history = History()
-    async with System(replicas, settings=settings) as system:
+async def run_campaign(replicas: int, seconds: float, *, clients: int = 12, seed: int = 0, expiring: bool = False) -> Outcome:
+    """Run one. `seconds` is how long faults happen; `expiring`: refusals live, and attempts are made, for seconds only."""
+    history = History(lasting_refusals=not expiring)
+    async with System(replicas, settings=EXPIRING if expiring else None) as system:
         pools = [Pool(tenant, [door.address for door in system.doors], COLD) for tenant in TENANTS]
         followers = [Follower(pool.nodes, pool.tenant, history, seed) for pool in pools]
         following = [asyncio.create_task(follower.run()) for follower in followers]

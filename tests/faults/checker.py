@@ -41,16 +41,23 @@ def check(messages: Sequence[LoggedMessage], history: History) -> list[Violation
     commits = _by_aggregate(messages)
     told = {each.command_id: each for each in history.told}
     states: dict[Key, list[State]] = {}
-    found = [*_subjects(messages), *_owners(messages, commits), *_batches(messages), *_twins(commits)]
+    found = [*_subjects(messages), *_owners(messages, commits), *_twins(commits)]
+    if history.lasting_refusals:
+        found += _batches(messages)
     for key, placed in commits.items():
         states[key] = [None]
         found += _versions(key, placed)
         found += _decisions(key, placed, told, states[key])
-        found += _real_time(key, placed, told)
+        found += _real_time(key, placed, told, _final(history))
     by_id = {each.commit.command_id: each for placed in commits.values() for each in placed}
     for each in history.told:
-        found += _answers(each, by_id.get(each.command_id))
+        found += _answers(each, by_id.get(each.command_id), _final(history))
     return [*found, *_reads(history, commits, states), *_followed(messages, history)]
+
+
+def _final(history: History) -> frozenset[Kind]:
+    """The answers that cannot be followed by another one."""
+    return frozenset({Kind.ACCEPTED, Kind.REFUSED} if history.lasting_refusals else {Kind.ACCEPTED})
 
 
 def _by_aggregate(messages: Iterable[LoggedMessage]) -> dict[Key, list[Placed]]:
@@ -154,14 +161,14 @@ def _same_decision(commit: LoggedCommit, expected: Decision) -> bool:
     return not expected.refused and tuple(event.payload for event in commit.events) == expected.events
 
 
-def _real_time(key: Key, placed: Sequence[Placed], told: Mapping[str, Told]) -> Iterator[Violation]:
+def _real_time(key: Key, placed: Sequence[Placed], told: Mapping[str, Told], final: frozenset[Kind]) -> Iterator[Violation]:
     """What was answered before another command was sent stands before it."""
     latest, whose = 0.0, ""
     for each in placed:
         sent = told.get(each.commit.command_id)
         if sent is None or not sent.answers:
             continue
-        heard = min((answer.heard for answer in sent.answers if answer.kind in {Kind.ACCEPTED, Kind.REFUSED}), default=None)
+        heard = min((answer.heard for answer in sent.answers if answer.kind in final), default=None)
         if heard is not None and heard < latest:
             what = f"{each.commit.command_id} of {key} was answered before {whose} was sent, and stands after it"
             yield Violation("in order", what)
@@ -169,16 +176,16 @@ def _real_time(key: Key, placed: Sequence[Placed], told: Mapping[str, Told]) -> 
             latest, whose = sent.answers[0].sent, each.commit.command_id
 
 
-def _answers(told: Told, placed: Placed | None) -> Iterator[Violation]:
+def _answers(told: Told, placed: Placed | None, final: frozenset[Kind]) -> Iterator[Violation]:
     """Every answer says what the log says."""
     name = f"{told.command_id} ({told.payload}) of {told.key}"
     for number, answer in enumerate(told.answers):
-        problem = _contradiction(told, number, answer, placed)
+        problem = _contradiction(told, number, answer, placed, final)
         if problem is not None:
             yield Violation(problem[0], f"{name}, answer {number + 1} of {len(told.answers)}: {problem[1]}; the log has {placed}")
 
 
-def _contradiction(told: Told, number: int, answer: Answer, placed: Placed | None) -> tuple[str, str] | None:
+def _contradiction(told: Told, number: int, answer: Answer, placed: Placed | None, final: frozenset[Kind]) -> tuple[str, str] | None:
     if answer.kind is Kind.UNEXPECTED:
         return "expected answers", f"{answer.code}: {answer.message}"
     if told.foreign:
@@ -188,8 +195,8 @@ def _contradiction(told: Told, number: int, answer: Answer, placed: Placed | Non
     if answer.kind is Kind.DENIED:
         return "tenants apart", "the owner was denied"
     if answer.kind is Kind.ACCEPTED:
-        return _accepted(told, number, answer, placed)
-    if answer.kind is Kind.REFUSED:
+        return _accepted(told, number, answer, placed, final)
+    if answer.kind is Kind.REFUSED and answer.kind in final:
         return _refused(answer, placed)
     if answer.kind is Kind.REUSED:
         return None if placed is not None and answer.payload != told.payload else ("same id", "told that its id was used otherwise")
@@ -198,7 +205,7 @@ def _contradiction(told: Told, number: int, answer: Answer, placed: Placed | Non
     return None
 
 
-def _accepted(told: Told, number: int, answer: Answer, placed: Placed | None) -> tuple[str, str] | None:
+def _accepted(told: Told, number: int, answer: Answer, placed: Placed | None, final: frozenset[Kind]) -> tuple[str, str] | None:
     if placed is None or placed.key != told.key:
         return "kept", "acknowledged and lost"
     if placed.commit.refused is not None:
@@ -211,7 +218,7 @@ def _accepted(told: Told, number: int, answer: Answer, placed: Placed | None) ->
         return "answers", f"it says version {answer.version} and {answer.events}"
     if answer.duplicate and number == 0:
         return "answers", "a first attempt was told that it was a duplicate"
-    if not answer.duplicate and any(before.kind in {Kind.ACCEPTED, Kind.REFUSED} for before in told.answers[:number]):
+    if not answer.duplicate and any(before.kind in final for before in told.answers[:number]):
         return "answers", "a retry of what was answered was told that it was new"
     return None
 

@@ -11,11 +11,11 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from aggregate.client import AggregateClient
 from aggregate.errors import (
@@ -30,7 +30,7 @@ from aggregate.errors import (
     Unavailable,
     VersionConflict,
 )
-from aggregate.types import AggregateId, AggregateType, Command, Event, Receipt, TenantId, Version, new_uuid7
+from aggregate.types import AggregateId, AggregateType, Command, Document, Event, Receipt, TenantId, Version, new_uuid7
 from aggregate.types.json import parse
 
 from .history import Answer, History, Key, Kind, Read, SeenEvent, Told
@@ -128,10 +128,9 @@ class Client:
         commands = [self._new_command(self._some_key()) for _ in range(self._random.randint(5, 40))]
         sent = time.monotonic()
         try:
-            async with (
-                asyncio.timeout(4.0),
-                aclosing(self._random.choice(self._pool.nodes).submit_many(map(_command_of, commands))) as outcomes,
-            ):
+            node = self._random.choice(self._pool.nodes)
+            call = cast("AsyncGenerator[tuple[int, Receipt | AggregateError], None]", node.submit_many(map(_command_of, commands)))
+            async with asyncio.timeout(4.0), aclosing(call) as outcomes:
                 async for number, outcome in outcomes:
                     told = commands[number]
                     told.answers.append(answer_of(outcome, told, told.payload, sent, time.monotonic()))
@@ -166,7 +165,7 @@ class Client:
                 self._open.append(told)
                 return
             if told.answers:
-                await asyncio.sleep(self._random.uniform(0.01, 0.15))
+                await asyncio.sleep(self._random.uniform(0.01, 0.1) * min(len(told.answers), 8))
             await self._attempt(told, self._random.choice(TIMEOUTS))
         self._done.append(told)
 
@@ -186,8 +185,8 @@ class Client:
 
     async def _misuse(self, _: asyncio.Event) -> None:
         """The id of a command that was answered, with another payload."""
-        if self._done:
-            told = self._random.choice(self._done)
+        told = self._random.choice(self._done) if self._done else None
+        if told is not None and (self._history.lasting_refusals or told.answers[-1].kind is Kind.ACCEPTED):
             await self._attempt(told, 2.0, {"type": "something_else", "mark": self._random.randint(0, 1000)})
 
     async def _trespass(self, _: asyncio.Event) -> None:
@@ -304,7 +303,12 @@ def _command_of(told: Told) -> Command:
     expected = None if told.expected_version is None else Version(told.expected_version)
     key = told.key
     return Command(
-        TenantId(key.tenant), AggregateType(key.type), AggregateId(key.id), told.payload, told.command_id, expected_version=expected
+        TenantId(key.tenant),
+        AggregateType(key.type),
+        AggregateId(key.id),
+        Document.of(told.payload),
+        told.command_id,
+        expected_version=expected,
     )
 
 

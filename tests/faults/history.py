@@ -97,11 +97,17 @@ class Read:
 
 @dataclass(slots=True)
 class History:
-    """All that the clients saw. `followed`: by tenant, the events that a subscription gave, in its order."""
+    """All that the clients saw.
+
+    Attributes:
+        followed: by tenant, the events that a subscription gave, in its order.
+        lasting_refusals: no refusal expires before the log is read; else a refused command may be decided anew.
+    """
 
     told: list[Told] = field(default_factory=list)
     reads: list[Read] = field(default_factory=list)
     followed: dict[str, list[tuple[Key, SeenEvent]]] = field(default_factory=dict)
+    lasting_refusals: bool = True
 
 
 @dataclass(frozen=True, slots=True)

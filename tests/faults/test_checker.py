@@ -281,6 +281,13 @@ def test_a_retry_that_tells_something_else_is_found(truth: Truth) -> None:
     assert truth.promises == {"answers"}
 
 
+def test_a_refusal_that_expired_is_missed_only_where_none_expires(truth: Truth) -> None:
+    del truth.messages[truth.last_of("c2")]
+    assert truth.promises == {"fences"}
+    truth.history.lasting_refusals = False
+    assert truth.promises == set()
+
+
 def test_an_answer_to_another_tenant_is_found(truth: Truth) -> None:
     told = Told(replace(ACCOUNT, tenant="bob"), "c99", {"type": "deposit", "amount": 1}, foreign=True)
     told.answers.append(Answer(Kind.DENIED, 500, 501, told.payload))
