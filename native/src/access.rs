@@ -23,7 +23,7 @@ pub fn field(context: &Context, value: &Value, name: &Str, hint: &AtomicU32) -> 
 }
 
 /// As `field`, borrowed; None where a filter makes null of it.
-#[inline]
+#[inline(always)]
 pub fn field_ref<'a>(
     context: &Context,
     value: &'a Value,

@@ -57,7 +57,7 @@ impl Assembler {
             self.fold_list();
         }
         let open = self.code.ops.len() - self.barrier;
-        let tail = &self.code.ops[self.code.ops.len() - open.min(2)..];
+        let tail = &self.code.ops[self.code.ops.len() - open.min(3)..];
         match (tail, op) {
             ([.., Op::Local(slot)], Op::Field(site)) if *slot < bound => {
                 let slot = *slot as u16;
@@ -69,7 +69,7 @@ impl Assembler {
                 let (constant, negated) = (*constant, op == Op2::Differs);
                 self.replace(1, Op::IsText { constant, negated }, place);
             }
-            ([Op::LocalField { slot, site }, Op::LocalField { slot: slot2, site: site2 }], Op::Binary(op)) => {
+            ([.., Op::LocalField { slot, site }, Op::LocalField { slot: slot2, site: site2 }], Op::Binary(op)) => {
                 let places = &self.code.places[self.code.places.len() - 2..];
                 let (left, right) = ((*slot, *site, places[0]), (*slot2, *site2, places[1]));
                 self.code.fields.push(Fields { op, left, right });
@@ -79,12 +79,23 @@ impl Assembler {
                 let constant = *constant;
                 self.replace(1, Op::BinaryConstant { op, constant }, place);
             }
-            ([Op::LocalField { slot, site }, Op::IsText { constant, negated }], Op::JumpIfFalse(exit)) => {
-                let places = &self.code.places;
-                let (field_place, place) = (places[places.len() - 2], places[places.len() - 1]);
-                let test = Test { slot: *slot, site: *site, constant: *constant, field_place, negated: *negated, exit };
-                self.code.tests.push(test);
-                self.replace(2, Op::Test(self.code.tests.len() as u32 - 1), place);
+            (
+                [Op::Unit(weight), Op::LocalField { slot, site }, Op::IsText { constant, negated }],
+                Op::JumpIfFalse(exit),
+            ) => {
+                let places = &self.code.places[self.code.places.len() - 3..];
+                let (unit_place, field_place, place) = (places[0], places[1], places[2]);
+                self.code.tests.push(Test {
+                    weight: *weight,
+                    unit_place,
+                    slot: *slot,
+                    site: *site,
+                    constant: *constant,
+                    field_place,
+                    negated: *negated,
+                    exit,
+                });
+                self.replace(3, Op::Test(self.code.tests.len() as u32 - 1), place);
             }
             _ => self.emit(op, place),
         }

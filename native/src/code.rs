@@ -92,7 +92,7 @@ pub enum Op {
         constant: u32,
         negated: bool,
     },
-    /// `if local.name == constant`: jumps where it does not hold; the test stands in `tests`.
+    /// `if local.name == constant`, unit and all: jumps where it does not hold; the test stands in `tests`.
     Test(u32),
     /// `return local | {literal}` of an entry function: `shapes` of the literal.
     ReturnMerged {
@@ -137,6 +137,9 @@ pub struct CallSite {
 
 /// What `Op::Test` tests, in the order of the operations it stands for.
 pub struct Test {
+    /// Of the unit that the condition is; its place too.
+    pub weight: u32,
+    pub unit_place: Place,
     pub slot: u16,
     pub site: u32,
     pub constant: u32,

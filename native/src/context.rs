@@ -82,10 +82,15 @@ impl Context {
     }
 
     /// The call is over; `result` is all that lives on. Break the cycles it left behind.
+    #[inline]
     pub fn end(&mut self, result: Option<&Value>) {
-        if self.suspects.is_empty() {
-            return;
+        if !self.suspects.is_empty() {
+            self.break_cycles(result);
         }
+    }
+
+    #[cold]
+    fn break_cycles(&mut self, result: Option<&Value>) {
         let suspects = std::mem::take(&mut self.suspects);
         let walk = Walk::from(result, |value| self.is_own(value));
         for suspect in suspects {

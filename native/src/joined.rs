@@ -36,6 +36,7 @@ impl Machine<'_> {
 
     #[inline]
     pub(crate) fn test(&mut self, test: &Test, base: usize) -> Result<bool, Halt> {
+        self.context.charge(u64::from(test.weight)).map_err(|halt| at(halt, test.unit_place))?;
         let site = &self.code.sites[test.site as usize];
         let slot = &self.stack[base + usize::from(test.slot)];
         let found = access::field_ref(&self.context, slot, &site.name, &site.hint)

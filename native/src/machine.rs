@@ -39,6 +39,8 @@ pub struct Machine<'p> {
     at: usize,
     /// During an `apply`: the state before it, which is also the run's first argument. A failure leaves it as it was.
     pub before: Value,
+    /// See `PANIC`.
+    panics: bool,
 }
 
 thread_local! {
@@ -73,24 +75,33 @@ impl<'p> Machine<'p> {
             loops: Vec::new(),
             at: 0,
             before: Value::Null,
+            panics: PANIC.get(),
         }
     }
 
     /// Run a function with a new counter of gas. Arguments that it does not declare are left out.
+    #[inline(always)]
     pub fn run(&mut self, function: usize, arguments: [Value; 3], gas: u64) -> Result<Value, Halt> {
-        self.context.begin(gas);
         let declared = self.code.functions[function].params;
-        let [first, second, third] = arguments;
-        if declared > 0 {
-            self.stack.push(first);
-            self.stack.push(second);
+        for (index, argument) in arguments.into_iter().enumerate() {
+            if index < declared {
+                self.stack.push(argument);
+            } else {
+                argument.discard();
+            }
         }
-        if declared > 2 {
-            self.stack.push(third);
-        }
+        self.start(function, gas)
+    }
+
+    /// As `run`, the arguments are on the stack.
+    fn start(&mut self, function: usize, gas: u64) -> Result<Value, Halt> {
+        self.context.begin(gas);
         self.enter(function, 0, 0);
         // the run leaves nothing half done behind: what it made is dropped, what it was given is frozen
-        let result = panic::catch_unwind(AssertUnwindSafe(|| self.go()));
+        let result = panic::catch_unwind(AssertUnwindSafe(|| {
+            assert!(!self.panics, "asked for by a test");
+            self.go()
+        }));
         match result {
             Ok(Ok(value)) => {
                 self.context.end(Some(&value));
@@ -128,7 +139,9 @@ impl<'p> Machine<'p> {
     /// The arguments are on the stack: make room for the other slots.
     fn enter(&mut self, function: usize, base: usize, back: usize) -> usize {
         let callee = &self.code.functions[function];
-        self.stack.resize_with(base + callee.locals.len(), || Value::Unbound);
+        for _ in self.stack.len()..base + callee.locals.len() {
+            self.stack.push(Value::Unbound);
+        }
         self.frames.push(Frame { function, base, back, loops: self.loops.len() });
         callee.entry
     }
@@ -138,7 +151,6 @@ impl<'p> Machine<'p> {
     }
 
     fn go(&mut self) -> Result<Value, Halt> {
-        assert!(!PANIC.get(), "asked for by a test");
         let code = self.code;
         let (mut base, mut pc) = match self.frames.last() {
             Some(frame) => (frame.base, code.functions[frame.function].entry),
@@ -191,12 +203,15 @@ impl<'p> Machine<'p> {
                     let right = self.pop();
                     let left = self.pop();
                     let value = operators::binary(&mut self.context, op, &left, &right)?;
+                    left.discard();
+                    right.discard();
                     self.stack.push(value);
                 }
                 Op::BinaryConstant { op, constant } => {
                     let left = self.pop();
                     let right = &code.constants[constant as usize];
                     let value = operators::binary(&mut self.context, op, &left, right)?;
+                    left.discard();
                     self.stack.push(value);
                 }
                 Op::BinaryFields(index) => {
@@ -206,6 +221,7 @@ impl<'p> Machine<'p> {
                 Op::IsText { constant, negated } => {
                     let left = self.pop();
                     let holds = self.is_text(&left, constant)? != negated;
+                    left.discard();
                     self.stack.push(Value::Bool(holds));
                 }
                 Op::Test(index) => {
@@ -269,9 +285,11 @@ impl<'p> Machine<'p> {
                 Op::Pop => drop(self.pop()),
                 Op::Jump(to) => pc = to as usize,
                 Op::JumpIfFalse(to) => {
-                    if !self.pop().is_true() {
+                    let condition = self.pop();
+                    if !condition.is_true() {
                         pc = to as usize;
                     }
+                    condition.discard();
                 }
                 Op::And(to) => {
                     if self.stack.last().is_some_and(Value::is_true) {
@@ -299,7 +317,9 @@ impl<'p> Machine<'p> {
                     let value = self.pop();
                     let Some(frame) = self.frames.pop() else { return Ok(value) };
                     self.loops.truncate(frame.loops);
-                    self.stack.truncate(frame.base);
+                    while self.stack.len() > frame.base {
+                        self.pop().discard();
+                    }
                     let Some(caller) = self.frames.last() else { return Ok(value) };
                     base = caller.base;
                     pc = frame.back;
@@ -308,7 +328,7 @@ impl<'p> Machine<'p> {
                 Op::ReturnMerged { slot, shape } => self.merge_into_slot(base + usize::from(slot), shape)?,
                 Op::SetLocal(slot) => {
                     let value = self.pop();
-                    self.stack[base + slot as usize] = value;
+                    std::mem::replace(&mut self.stack[base + slot as usize], value).discard();
                 }
                 Op::SetField(site) => {
                     let target = self.pop();

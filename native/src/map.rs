@@ -38,7 +38,8 @@ impl Entries {
     #[inline]
     pub fn set_values(&mut self, values: impl Iterator<Item = Value>) {
         if let Entries::Few(entries) = self {
-            entries.iter_mut().zip(values).for_each(|(entry, value)| entry.1 = value);
+            let set = |(entry, value): (&mut (Str, Value), Value)| std::mem::replace(&mut entry.1, value).discard();
+            entries.iter_mut().zip(values).for_each(set);
         }
     }
 
@@ -57,7 +58,7 @@ impl Entries {
     }
 
     /// As `get`; `hint` is where the same site found a key last time, and is kept up to date.
-    #[inline]
+    #[inline(always)]
     pub fn get_near(&self, key: &Str, hint: usize) -> Option<(&Value, usize)> {
         match self {
             Entries::Few(entries) => {

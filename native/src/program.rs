@@ -274,13 +274,15 @@ impl Program {
 
 impl Machine<'_> {
     /// One `apply` on the state `before`, which is the one after it where nothing fails.
+    #[inline]
     pub fn apply(&mut self, function: usize, event: Value, meta: Value, gas: u64) -> Result<(), Halt> {
         let after = self.run(function, [self.before.clone(), event, meta], gas)?;
-        self.before = after;
+        std::mem::replace(&mut self.before, after).discard();
         Ok(())
     }
 
     /// The value of a filter: true, false or null.
+    #[inline]
     pub fn filter(&mut self, state: Value, meta: Value, gas: u64) -> Result<Option<bool>, Halt> {
         match self.run(0, [state, meta, Value::Null], gas)? {
             Value::Null => Ok(None),

@@ -53,7 +53,7 @@ pub fn skim(bytes: &[u8], wanted: &Wanted, depth: usize, scratch: &mut Scratch, 
 }
 
 /// The byte at `at`; 0, which is nowhere sound, at the end.
-#[inline]
+#[inline(always)]
 fn byte(bytes: &[u8], at: usize) -> u8 {
     if at < bytes.len() { bytes[at] } else { 0 }
 }
@@ -64,12 +64,12 @@ impl<'a> Quick<'a> {
         self.at == self.bytes.len()
     }
 
-    #[inline]
+    #[inline(always)]
     fn peek(&self) -> u8 {
         byte(self.bytes, self.at)
     }
 
-    #[inline]
+    #[inline(always)]
     fn space(&mut self) {
         if self.peek() <= b' ' {
             self.spaces();
@@ -215,7 +215,7 @@ impl<'a> Quick<'a> {
     }
 
     /// Go into a container, to its first token.
-    #[inline]
+    #[inline(always)]
     fn enter(&mut self) -> Option<()> {
         self.depth = self.depth.checked_sub(1)?;
         self.at += 1;
@@ -224,14 +224,14 @@ impl<'a> Quick<'a> {
     }
 
     /// Go behind the closing bracket.
-    #[inline]
+    #[inline(always)]
     fn leave(&mut self) {
         self.depth += 1;
         self.at += 1;
     }
 
     /// After an element: true at the next one, false at the closing bracket.
-    #[inline]
+    #[inline(always)]
     fn goes_on(&mut self, closing: u8) -> Option<bool> {
         self.space();
         let byte = self.peek();
@@ -244,7 +244,7 @@ impl<'a> Quick<'a> {
     }
 
     /// The key of an entry; behind it the value stands.
-    #[inline]
+    #[inline(always)]
     fn key(&mut self) -> Option<Key<'a>> {
         if self.peek() != b'"' {
             return None;
@@ -269,7 +269,7 @@ impl<'a> Quick<'a> {
 
     /// The next key of a map that is only checked, whose first ones stand from `first` on; None where it stands twice, or cannot be known not
     /// to.
-    #[inline]
+    #[inline(always)]
     fn note(&mut self, seen: &mut Seen<'a>, first: usize, key: Key<'a>) -> Option<()> {
         if seen.in_order && (seen.count == 0 || key.is_after(seen.last)) {
             seen.last = key;
@@ -288,7 +288,7 @@ impl<'a> Quick<'a> {
     }
 
     /// Where the bytes of a string without escapes start and end.
-    #[inline]
+    #[inline(always)]
     fn string(&mut self) -> Option<(usize, usize)> {
         let bytes = self.bytes;
         let start = self.at + 1;
@@ -318,7 +318,7 @@ impl<'a> Quick<'a> {
         Some(plain_end(self.bytes, end))
     }
 
-    #[inline]
+    #[inline(always)]
     fn str(&self, (start, end): (usize, usize)) -> Str {
         // SAFETY: `string` gives ASCII, or a part between quotes of a text that is UTF-8
         unsafe { Str::cut(self.bytes, start, end) }

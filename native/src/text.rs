@@ -14,7 +14,7 @@ pub struct Short([u8; 1 + INLINE]);
 
 impl PartialEq for Short {
     /// Two pairs of words that overlap by a byte, rather than a call of `memcmp`.
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Short) -> bool {
         self.words() == other.words()
     }
@@ -34,7 +34,7 @@ impl Short {
     }
 
     /// Of `length` bytes, at most 14, that stand first in `bytes`: two loads and a mask where there are enough bytes behind them.
-    #[inline]
+    #[inline(always)]
     fn cut(bytes: &[u8], length: usize) -> Option<Short> {
         let word = u128::from_le_bytes(*bytes.first_chunk()?);
         let text = word & ((1 << (8 * length)) - 1);
@@ -43,7 +43,7 @@ impl Short {
         Some(short)
     }
 
-    #[inline]
+    #[inline(always)]
     fn words(&self) -> (u64, u64) {
         let word = |bytes: Option<&[u8; 8]>| u64::from_le_bytes(bytes.copied().unwrap_or_default());
         (word(self.0.first_chunk()), word(self.0.last_chunk()))
@@ -157,7 +157,7 @@ impl Str {
     ///
     /// # Safety
     /// That part is UTF-8.
-    #[inline]
+    #[inline(always)]
     pub unsafe fn cut(bytes: &[u8], start: usize, end: usize) -> Str {
         if end - start <= INLINE {
             if let Some(short) = Short::cut(&bytes[start..], end - start) {
@@ -219,7 +219,7 @@ impl Str {
 }
 
 impl PartialEq for Str {
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Str) -> bool {
         match (self, other) {
             (Str::Short(a), Str::Short(b)) => a == b,

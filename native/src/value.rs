@@ -79,7 +79,10 @@ impl Node for List {
     }
 
     fn dismantle(&mut self) {
-        release(std::mem::take(self.items.get_mut()).into_iter());
+        let items = self.items.get_mut();
+        if items.iter().any(Value::is_container) {
+            release(std::mem::take(items).into_iter());
+        }
     }
 }
 
@@ -89,7 +92,10 @@ impl Node for Map {
     }
 
     fn dismantle(&mut self) {
-        release(std::mem::replace(self.entries.get_mut(), Entries::new()).into_values());
+        let entries = self.entries.get_mut();
+        if entries.iter().any(|(_, value)| value.is_container()) {
+            release(std::mem::replace(entries, Entries::new()).into_values());
+        }
     }
 }
 
@@ -257,6 +263,16 @@ impl Value {
         }
     }
 
+    /// Drop it: without a call of the glue where there is nothing to free.
+    #[inline]
+    pub fn discard(self) {
+        match &self {
+            Value::Long(_) | Value::List(_) | Value::Map(_) | Value::Range(_) => drop(self),
+            _ => std::mem::forget(self),
+        }
+    }
+
+    #[inline]
     pub fn is_container(&self) -> bool {
         matches!(self, Value::List(_) | Value::Map(_) | Value::Range(_))
     }
