@@ -19,8 +19,6 @@ from .system import System
 
 TENANTS = ("ann", "bob", "cy")
 EXPIRING = {"refusal_ttl": 4, "attempt_max": 1}
-COLD = 40
-"""Accounts of each tenant beside the hot ones."""
 SETTLING = 60.0
 """Seconds after the last fault within which every client must know what became of its commands."""
 UNHEARD = "ExecuteBatchError"
@@ -75,8 +73,19 @@ class Outcome:
             yield from (f"  {case.what[:SHOWN]}" for case in cases[:3])
 
 
-async def run_campaign(replicas: int, seconds: float, *, clients: int = 12, seed: int = 0, expiring: bool = False) -> Outcome:
-    """Run one. `seconds` is how long faults happen; `expiring`: refusals live, and attempts are made, for seconds only."""
+async def run_campaign(
+    replicas: int, seconds: float, *, clients: int = 12, cold: int = 40, seed: int = 0, expiring: bool = False
+) -> Outcome:
+    """Run one.
+
+    Args:
+        replicas: 1 (one server) or 3 (a cluster).
+        seconds: how long faults happen.
+        clients: how many work, in turn of each tenant.
+        cold: accounts of each tenant beside the hot ones.
+        seed: of what happens; not of when.
+        expiring: refusals live, and attempts are made, for seconds only.
+    """
     history = History(lasting_refusals=not expiring)
     async with System(replicas, settings=EXPIRING if expiring else None) as system:
         pools = [Pool(tenant, [door.address for door in system.doors], COLD) for tenant in TENANTS]
