@@ -36,10 +36,10 @@ def versions() -> dict[str, str]:
     found["engine"] = aggregate.engine.get().name
     found |= {name: version(name) for name in PACKAGES}
     try:
-        found["nats-server"] = _said_by([str(find_binary()), "--version"])
+        found["nats-server"] = _said_by([str(find_binary()), "--version"]).removeprefix("nats-server: ")
     except ConfigError:
         found["nats-server"] = ""
-    found["rustc"] = _said_by(["rustc", "--version"])
+    found["rustc"] = _said_by(["rustc", "--version"]).removeprefix("rustc ")
     return {name: each for name, each in found.items() if each}
 
 
@@ -65,6 +65,6 @@ def _cpu() -> str:
 
 def _said_by(command: list[str]) -> str:
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip().removeprefix("nats-server: ")
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
