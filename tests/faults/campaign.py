@@ -88,7 +88,7 @@ async def run_campaign(
     """
     history = History(lasting_refusals=not expiring)
     async with System(replicas, settings=EXPIRING if expiring else None) as system:
-        pools = [Pool(tenant, [door.address for door in system.doors], COLD) for tenant in TENANTS]
+        pools = [Pool(tenant, [door.address for door in system.doors], cold) for tenant in TENANTS]
         followers = [Follower(pool.nodes, pool.tenant, history, seed) for pool in pools]
         following = [asyncio.create_task(follower.run()) for follower in followers]
         injector = Injector(system, seed)
