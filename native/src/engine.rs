@@ -126,7 +126,7 @@ enum Row {
 
 impl Row {
     fn of(value: &Bound<'_, PyAny>) -> PyResult<Row> {
-        match value.cast::<State>() {
+        match value.cast_exact::<State>() {
             Ok(state) => Ok(Row::Handle(state.clone().unbind())),
             Err(_) => Ok(Row::Text(value.extract()?)),
         }
@@ -270,9 +270,8 @@ impl Program {
         }
         let outcome = py.detach(|| {
             guarded(|| {
-                let given: Vec<Given<'_>> = rows.iter().map(Row::given).collect();
                 let metas = metas.as_ref().map(|metas| slices(metas));
-                self.0.matches(&given, metas.as_deref(), gas_per_row, gas_total)
+                self.0.matches(rows.iter().map(Row::given), metas.as_deref(), gas_per_row, gas_total)
             })
         });
         let failed = || rows::Matches { error: Some(bug_record()), ..rows::Matches::default() };

@@ -10,6 +10,7 @@ use crate::skim::{Record, Wanted};
 use crate::state::State;
 use crate::text::Str;
 use crate::value::Value;
+use crate::walk::scalars_equal;
 
 pub struct Fold {
     /// None: the one that was given.
@@ -29,7 +30,7 @@ pub struct Folding {
 
 impl Folding {
     /// Apply one event; false where that failed.
-    #[inline]
+    #[inline(always)]
     pub fn apply(&mut self, machine: &mut Machine<'_>, function: usize, event: Value, meta: Value, gas: u64) -> bool {
         let applied = machine.apply(function, event, meta, gas);
         self.gas += machine.context.meter.used();
@@ -94,11 +95,19 @@ impl Program {
         };
         let kind = wanted.position(&Str::new("type")).unwrap_or(0);
         let mut values = Vec::with_capacity(events.len() * wanted.len());
+        let mut known_type = Value::Unbound;
         for (index, raw) in events.iter().enumerate() {
             let start = values.len();
             let skimmed = reader.skim(raw, wanted, &mut values);
-            if skimmed && values[start + kind].as_str().is_some_and(is_type) {
-                continue;
+            if skimmed {
+                // the same few types come again and again
+                let of_known_type = scalars_equal(&values[start + kind], &known_type);
+                if of_known_type || values[start + kind].as_str().is_some_and(is_type) {
+                    if !of_known_type {
+                        known_type = values[start + kind].clone();
+                    }
+                    continue;
+                }
             }
             values.truncate(start);
             let event = read_event(reader, raw, index)?;
@@ -130,10 +139,9 @@ impl Program {
         let mut apply = |event: Value| folding.apply(&mut machine, apply, event, meta.clone(), gas_per_event);
         match events {
             Events::Whole(values) => drop(values.into_iter().all(apply)),
-            Events::Members(wanted, values) => {
+            Events::Members(wanted, mut values) => {
                 let mut record = Record::new(wanted);
-                let mut values = values.into_iter();
-                while values.len() > 0 && apply(record.fill(values.by_ref().take(wanted.len()))) {}
+                let _ = values.chunks_exact_mut(wanted.len()).all(|event| apply(record.fill(event)));
             }
         }
         folding.finish(&mut machine)

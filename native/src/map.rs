@@ -34,12 +34,11 @@ impl Entries {
         }
     }
 
-    /// Give the entries these values, in the order of the keys. For maps of a few entries.
+    /// Give the entries these values, in the order of the keys, for the ones they had. For maps of a few entries.
     #[inline]
-    pub fn set_values(&mut self, values: impl Iterator<Item = Value>) {
+    pub fn swap_values(&mut self, values: &mut [Value]) {
         if let Entries::Few(entries) = self {
-            let set = |(entry, value): (&mut (Str, Value), Value)| std::mem::replace(&mut entry.1, value).discard();
-            entries.iter_mut().zip(values).for_each(set);
+            entries.iter_mut().zip(values).for_each(|(entry, value)| std::mem::swap(&mut entry.1, value));
         }
     }
 

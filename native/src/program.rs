@@ -274,7 +274,7 @@ impl Program {
 
 impl Machine<'_> {
     /// One `apply` on the state `before`, which is the one after it where nothing fails.
-    #[inline]
+    #[inline(always)]
     pub fn apply(&mut self, function: usize, event: Value, meta: Value, gas: u64) -> Result<(), Halt> {
         let after = self.run(function, [self.before.clone(), event, meta], gas)?;
         std::mem::replace(&mut self.before, after).discard();

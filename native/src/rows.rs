@@ -25,16 +25,22 @@ pub struct Matches {
 
 impl Program {
     /// `metas` has one document a row, or None for empty maps. A row's limit is the smaller of its own and what is left of the total.
-    pub fn matches(&self, states: &[Given<'_>], metas: Option<&[&[u8]]>, row_gas: u64, total_gas: u64) -> Matches {
+    pub fn matches<'s>(
+        &self,
+        states: impl ExactSizeIterator<Item = Given<'s>>,
+        metas: Option<&[&[u8]]>,
+        row_gas: u64,
+        total_gas: u64,
+    ) -> Matches {
         let mut machine = Machine::new(&self.code);
         let mut reader = Reader::new();
         let nothing = Map::create(Entries::new(), FROZEN);
         let mut record = self.row_reads.as_ref().map(Record::new);
         let mut values = Vec::new();
         let mut found = Matches { rows: Vec::with_capacity(states.len()), ..Matches::default() };
-        for (index, state) in states.iter().enumerate() {
+        for (index, state) in states.enumerate() {
             let limit = row_gas.min(total_gas - found.gas);
-            let inputs = self.row(&mut reader, *state, record.as_mut(), &mut values).and_then(|state| {
+            let inputs = self.row(&mut reader, state, record.as_mut(), &mut values).and_then(|state| {
                 let meta = match metas {
                     None => nothing.clone(),
                     Some(metas) => meta_of(&mut reader, Some(metas[index]))?,
@@ -78,7 +84,7 @@ impl Program {
         if let (Given::Text(text), Some(wanted), Some(record)) = (state, &self.row_reads, record) {
             values.clear();
             if reader.skim(text, wanted, values) {
-                return Ok(record.fill(values.drain(..)));
+                return Ok(record.fill(values));
             }
         }
         state_of(reader, state)

@@ -89,15 +89,15 @@ impl<'w> Record<'w> {
         Map::create(Entries::from_sorted(wanted.names().map(|name| (name.clone(), Value::Unbound)).collect()), FROZEN)
     }
 
-    /// The map with these values, in the order of `wanted`.
+    /// The map with these values, in the order of `wanted`; in their place the ones of the document before are left.
     #[inline]
-    pub fn fill(&mut self, values: impl Iterator<Item = Value>) -> Value {
+    pub fn fill(&mut self, values: &mut [Value]) -> Value {
         if !matches!(&self.map, Value::Map(map) if map.is_unique_but(0)) {
             // somebody kept the last one, which cannot be where only members are read, so this is for safety alone
             self.map = Record::empty(self.wanted);
         }
         if let Value::Map(map) = &self.map {
-            map.change(|entries| entries.set_values(values));
+            map.change(|entries| entries.swap_values(values));
         }
         self.map.clone()
     }
