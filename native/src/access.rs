@@ -44,16 +44,13 @@ pub fn field_ref<'a>(
     no_field(context, value, name)
 }
 
-/// The field of a map, or null.
-pub fn field_or_null(value: &Value, name: &Str, hint: &AtomicU32) -> Value {
-    let Value::Map(map) = value else { return Value::Null };
-    match map.entries().get_near(name, hint.load(Ordering::Relaxed) as usize) {
-        Some((found, at)) if !matches!(found, Value::Unbound) => {
-            hint.store(at as u32, Ordering::Relaxed);
-            found.clone()
-        }
-        _ => Value::Null,
-    }
+/// The member of a map, where both are there.
+#[inline]
+pub fn member<'a>(value: &'a Value, name: &Str, hint: &AtomicU32) -> Option<&'a Value> {
+    let Value::Map(map) = value else { return None };
+    let (found, at) = map.entries().get_near(name, hint.load(Ordering::Relaxed) as usize)?;
+    hint.store(at as u32, Ordering::Relaxed);
+    if matches!(found, Value::Unbound) { None } else { Some(found) }
 }
 
 #[cold]

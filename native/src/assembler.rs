@@ -42,7 +42,7 @@ impl Assembler {
     }
 
     pub fn site(&mut self, name: Str) -> u32 {
-        self.code.sites.push(Site { name, hint: AtomicU32::new(0) });
+        self.code.sites.push(Site { name, hint: AtomicU32::new(0), local: (0, 0) });
         self.code.sites.len() as u32 - 1
     }
 
@@ -51,17 +51,23 @@ impl Assembler {
         self.code.places.push(place);
     }
 
-    /// As `emit`, where the operation may be joined with the ones before it. `bound` slots always have a value.
-    pub fn join(&mut self, op: Op, place: Place, bound: u32) {
+    /// As `emit`, where the operation may be joined with the ones before it.
+    pub fn join(&mut self, op: Op, place: Place) {
         if let Op::Binary(Op2::In | Op2::NotIn) = op {
             self.fold_list();
         }
         let open = self.code.ops.len() - self.barrier;
         let tail = &self.code.ops[self.code.ops.len() - open.min(3)..];
         match (tail, op) {
-            ([.., Op::Local(slot)], Op::Field(site)) if *slot < bound => {
+            ([.., Op::Local(slot)], Op::Field(site)) => {
                 let slot = *slot as u16;
+                let local = self.code.places.last().copied().unwrap_or_default();
+                self.code.sites[site as usize].local = local;
                 self.replace(1, Op::LocalField { slot, site }, place);
+            }
+            ([.., Op::Free(outer)], Op::Field(inner)) => {
+                let outer = *outer;
+                self.replace(1, Op::FreeField { outer, inner }, place);
             }
             ([.., Op::Constant(constant)], Op::Binary(op @ (Op2::Equal | Op2::Differs)))
                 if self.code.constants[*constant as usize].as_str().is_some() =>

@@ -80,6 +80,11 @@ pub enum Op {
     StoreIndex,
     /// A list goes into slots: `slots`.
     Unpack(u32),
+    /// `free.name` in one step: two sites.
+    FreeField {
+        outer: u32,
+        inner: u32,
+    },
     /// `local.name` in one step.
     LocalField {
         slot: u16,
@@ -105,6 +110,8 @@ pub enum Op {
 pub struct Site {
     pub name: Str,
     pub hint: AtomicU32,
+    /// Of a field of a local: where the local stands.
+    pub local: Place,
 }
 
 /// A map literal whose keys are all written as strings.

@@ -93,7 +93,7 @@ impl<'a> Compiler<'a> {
                 }
                 Task::Statement(node) => self.statement(node)?,
                 Task::Emit(op, place) => self.assembler.emit(op, place),
-                Task::Join(op, place) => self.assembler.join(op, place, self.bound),
+                Task::Join(op, place) => self.assembler.join(op, place),
                 Task::Bind(label) => self.assembler.bind(label),
                 Task::EnterLoop(next, exit) => self.loops.push((next, exit)),
                 Task::LeaveLoop => drop(self.loops.pop()),

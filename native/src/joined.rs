@@ -21,16 +21,45 @@ impl Machine<'_> {
         Ok(scalars_equal(value, text))
     }
 
+    /// `local.name`
+    #[inline]
+    pub(crate) fn local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<Value, Halt> {
+        let at_site = &self.code.sites[site as usize];
+        let value = &self.stack[base + usize::from(slot)];
+        match access::field(&self.context, value, &at_site.name, &at_site.hint) {
+            Ok(value) => Ok(value),
+            Err(halt) => Err(self.no_local_field(halt, (slot, site), base)),
+        }
+    }
+
+    /// The failure of reading a field of a local: of one without a value it stands at the local.
+    #[cold]
+    fn no_local_field(&self, halt: Halt, (slot, site): (u16, u32), base: usize) -> Halt {
+        match self.stack[base + usize::from(slot)] {
+            Value::Unbound => at(self.unbound(slot.into()), self.code.sites[site as usize].local),
+            _ => halt,
+        }
+    }
+
     #[inline]
     pub(crate) fn binary_fields(&mut self, fields: &Fields, base: usize) -> Result<Value, Halt> {
-        let read = |(slot, site, place): (u16, u32, Place)| {
+        let read = |(slot, site, _): (u16, u32, Place)| {
             let site = &self.code.sites[site as usize];
-            let slot = &self.stack[base + usize::from(slot)];
             let found =
-                access::field_ref(&self.context, slot, &site.name, &site.hint).map_err(|halt| at(halt, place))?;
+                access::field_ref(&self.context, &self.stack[base + usize::from(slot)], &site.name, &site.hint)?;
             Ok::<_, Halt>(found.unwrap_or(&Value::Null))
         };
-        let (left, right) = (read(fields.left)?, read(fields.right)?);
+        let failed = |machine: &Self, halt: Halt, (slot, site, place): (u16, u32, Place)| {
+            at(machine.no_local_field(halt, (slot, site), base), place)
+        };
+        let left = match read(fields.left) {
+            Ok(value) => value,
+            Err(halt) => return Err(failed(self, halt, fields.left)),
+        };
+        let right = match read(fields.right) {
+            Ok(value) => value,
+            Err(halt) => return Err(failed(self, halt, fields.right)),
+        };
         operators::binary(&mut self.context, fields.op, left, right)
     }
 
@@ -39,8 +68,12 @@ impl Machine<'_> {
         self.context.charge(u64::from(test.weight)).map_err(|halt| at(halt, test.unit_place))?;
         let site = &self.code.sites[test.site as usize];
         let slot = &self.stack[base + usize::from(test.slot)];
-        let found = access::field_ref(&self.context, slot, &site.name, &site.hint)
-            .map_err(|halt| at(halt, test.field_place))?;
+        let found = match access::field_ref(&self.context, slot, &site.name, &site.hint) {
+            Ok(found) => found,
+            Err(halt) => {
+                return Err(at(self.no_local_field(halt, (test.slot, test.site), base), test.field_place));
+            }
+        };
         let text = &self.code.constants[test.constant as usize];
         let equal = match (found, text) {
             (Some(Value::Short(a)), Value::Short(b)) => a == b,

@@ -167,17 +167,19 @@ impl<'p> Machine<'p> {
                     self.stack.push(value);
                 }
                 Op::LocalField { slot, site } => {
-                    let site = &code.sites[site as usize];
-                    let slot = &self.stack[base + usize::from(slot)];
-                    let value = access::field(&self.context, slot, &site.name, &site.hint)?;
+                    let value = self.local_field(slot, site, base)?;
                     self.stack.push(value);
                 }
                 Op::Free(site) => {
                     let site = &code.sites[site as usize];
-                    let value = match &self.stack[base] {
-                        state @ Value::Map(_) => access::field_or_null(state, &site.name, &site.hint),
-                        _ => Value::Null,
-                    };
+                    let found = access::member(&self.stack[base], &site.name, &site.hint);
+                    let value = found.cloned().unwrap_or(Value::Null);
+                    self.stack.push(value);
+                }
+                Op::FreeField { outer, inner } => {
+                    let (outer, inner) = (&code.sites[outer as usize], &code.sites[inner as usize]);
+                    let found = access::member(&self.stack[base], &outer.name, &outer.hint).unwrap_or(&Value::Null);
+                    let value = access::field(&self.context, found, &inner.name, &inner.hint)?;
                     self.stack.push(value);
                 }
                 Op::Field(site) => {
@@ -380,7 +382,7 @@ impl<'p> Machine<'p> {
     }
 
     #[cold]
-    fn unbound(&self, slot: u32) -> Halt {
+    pub(crate) fn unbound(&self, slot: u32) -> Halt {
         let function = self.frames.last().map_or(0, |frame| frame.function);
         let name = self.code.functions[function].locals[slot as usize].as_str();
         fail("value.unbound").with("name", shown_text(name)).into()

@@ -13,7 +13,7 @@ pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Want
     let start = code.functions[function].entry;
     let end = code.functions.get(function + 1).map_or(code.ops.len(), |next| next.entry);
     let ops = &code.ops[start..end];
-    for (at, op) in ops.iter().enumerate() {
+    for op in ops {
         match *op {
             Op::LocalField { slot: used, site } if used == slot => wanted.add(name(site), None),
             Op::BinaryFields(fields) => {
@@ -30,11 +30,8 @@ pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Want
                     wanted.add(name(test.site), None);
                 }
             }
-            // what a free name gives goes into the next operation alone
-            Op::Free(site) if free => match ops.get(at + 1) {
-                Some(Op::Field(inner)) => wanted.add(name(site), Some(name(*inner))),
-                _ => wanted.add(name(site), None),
-            },
+            Op::FreeField { outer, inner } if free => wanted.add(name(outer), Some(name(inner))),
+            Op::Free(site) if free => wanted.add(name(site), None),
             Op::Local(used) | Op::SetLocal(used) if used == u32::from(slot) => return None,
             Op::ReturnMerged { slot: used, .. } if used == slot => return None,
             Op::Unpack(slots) | Op::Unbind(slots) if code.slots[slots as usize].contains(&slot) => return None,
