@@ -251,16 +251,16 @@ class Client:
     def _bank(self) -> dict[str, Any]:
         roll = self._random.random()
         amount = self._random.randint(1, 100)
-        if roll < 0.08:
+        if roll < 0.15:
             return {"type": "open_account", "owner": self._pool.tenant, "initial_balance": amount}
-        if roll < 0.5:
-            return {"type": "deposit", "amount": amount if roll > 0.12 else 0}
+        if roll < 0.55:
+            return {"type": "deposit", "amount": amount if roll > 0.18 else 0}
         return {"type": "withdraw", "amount": amount + self._random.choice((0, 0, 0, 100))}
 
     def _order(self) -> dict[str, Any]:
         roll = self._random.random()
         sku = self._random.choice("abc")
-        if roll < 0.1:
+        if roll < 0.15:
             return {"type": "create_order", "customer": self._pool.tenant, "currency": "eur"}
         if roll < 0.5:
             price = {"a": Decimal("9.99"), "b": 5, "c": Decimal("0.35")}[sku]

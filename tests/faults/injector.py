@@ -38,14 +38,16 @@ class Injector:
         await asyncio.gather(self._side(self._server_faults(), 1.0, 3.0, stop), self._side(self._node_faults(), 0.1, 1.0, stop))
 
     async def _side(self, faults: list[Fault], least: float, most: float, stop: asyncio.Event) -> None:
-        """`least` to `most` seconds of peace between two faults."""
+        """`least` to `most` seconds of peace before each."""
         deck: list[Fault] = []
-        while not stop.is_set():
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._random.uniform(least, most))
+            if stop.is_set():
+                return
             if not deck:
                 deck = self._random.sample(faults, len(faults))
             await deck.pop()()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._random.uniform(least, most))
 
     def _server_faults(self) -> list[Fault]:
         alone: list[Fault] = [self.kill_leader, self.pause_leader_shortly]

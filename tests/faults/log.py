@@ -3,42 +3,68 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import nats
+import nats.errors
+from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from .history import Key, LoggedCommit, LoggedMessage, LoggedRefusal, SeenEvent
 
 STREAM = "AGGREGATE_EVENTS"
 PAGE = 500
+PATIENCE = 5.0
+ATTEMPTS = 6
 
 
 class NotTheFormat(Exception):
     """A message is not what the formats say."""
 
 
+class NotAll(Exception):
+    """The reader was given less than the log's leader says there is."""
+
+
 async def read_log(url: str) -> list[LoggedMessage]:
-    """Every message of the stream in order, without the confirmations (they expire and say nothing)."""
+    """Every message of the stream in order, without the confirmations (they expire and say nothing).
+
+    A consumer may find itself on a server that was started a moment ago and is still behind: then another one is made.
+    """
     connection = await nats.connect(url, max_reconnect_attempts=10, reconnect_time_wait=0.2, error_cb=_quiet)
     try:
-        context = connection.jetstream(timeout=20)
-        last = (await context.stream_info(STREAM)).state.last_seq
-        found: list[LoggedMessage] = []
-        config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, filter_subjects=["tenant.>", "owner.>"], mem_storage=True)
-        consumer = await context.pull_subscribe("", stream=STREAM, config=config)
-        while (await consumer.consumer_info()).num_pending:
-            for message in await consumer.fetch(PAGE, timeout=20):
-                place = message.metadata.sequence
-                await message.ack()
-                found.append(parse(place.stream, message.subject, dict(message.headers or {}), message.data))
-        if [each.sequence for each in found] != sorted({each.sequence for each in found}) or (found and found[-1].sequence > last):
-            raise NotTheFormat("the consumer gave the log out of order, or somebody still writes")
-        return found
+        context = connection.jetstream(timeout=PATIENCE)
+        for attempt in range(ATTEMPTS):
+            try:
+                return await _read(context)
+            except (nats.errors.TimeoutError, NotAll):
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
     finally:
         await connection.close()
+
+
+async def _read(context: JetStreamContext) -> list[LoggedMessage]:
+    last = (await context.stream_info(STREAM)).state.last_seq
+    found: list[LoggedMessage] = []
+    config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, filter_subjects=["tenant.>", "owner.>"], mem_storage=True)
+    consumer = await context.pull_subscribe("", stream=STREAM, config=config)
+    while (await consumer.consumer_info()).num_pending:
+        for message in await consumer.fetch(PAGE, timeout=PATIENCE):
+            place = message.metadata.sequence
+            await message.ack()
+            found.append(parse(place.stream, message.subject, dict(message.headers or {}), message.data))
+    if [each.sequence for each in found] != sorted({each.sequence for each in found}) or (found and found[-1].sequence > last):
+        raise NotTheFormat("the consumer gave the log out of order, or somebody still writes")
+    counts = Counter(message.subject for message in found)
+    subjects = (await context.stream_info(STREAM, subjects_filter=">")).state.subjects or {}
+    if missing := [name for name, count in subjects.items() if not name.startswith("confirm.") and counts[name] < count]:
+        raise NotAll(f"the consumer left out messages of {missing[:3]}")
+    return found
 
 
 def parse(sequence: int, subject: str, headers: Mapping[str, str], body: bytes) -> LoggedMessage:
