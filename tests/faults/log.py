@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from .history import Key, LoggedCommit, LoggedMessage, LoggedRefusal, SeenEvent
 STREAM = "AGGREGATE_EVENTS"
 PAGE = 500
 PATIENCE = 5.0
-ATTEMPTS = 6
+ATTEMPTS = 15
 
 
 class NotTheFormat(Exception):
@@ -32,7 +33,7 @@ class NotAll(Exception):
 async def read_log(url: str) -> list[LoggedMessage]:
     """Every message of the stream in order, without the confirmations (they expire and say nothing).
 
-    A consumer may find itself on a server that was started a moment ago and is still behind: then another one is made.
+    There may be no leader just now, and a consumer may find itself on a server that is still behind: then it is tried again.
     """
     connection = await nats.connect(url, max_reconnect_attempts=10, reconnect_time_wait=0.2, error_cb=_quiet)
     try:
@@ -40,9 +41,10 @@ async def read_log(url: str) -> list[LoggedMessage]:
         for attempt in range(ATTEMPTS):
             try:
                 return await _read(context)
-            except (nats.errors.TimeoutError, NotAll):
+            except (nats.errors.Error, NotAll):
                 if attempt == ATTEMPTS - 1:
                     raise
+                await asyncio.sleep(1.0)
         raise AssertionError("unreachable")
     finally:
         await connection.close()
