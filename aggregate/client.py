@@ -24,7 +24,15 @@ from aggregate.proto.messages import read_event, read_receipt, read_state, write
 from aggregate.types import AggregateState, Command, Document, Event, Receipt, new_uuid7
 from aggregate.types.stored_events import StoredEvents
 
-OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.keepalive_time_ms", 30_000), ("grpc.keepalive_timeout_ms", 10_000))
+OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 1_000),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+)
+"""A node that comes back is found within seconds: gRPC's own pauses grow to two minutes."""
 
 NOT_THE_NODE = {
     grpc.StatusCode.UNAVAILABLE,
