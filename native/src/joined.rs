@@ -5,7 +5,7 @@ use crate::code::{Fields, Place, Test};
 use crate::failure::Halt;
 use crate::gas::read;
 use crate::machine::{Machine, at};
-use crate::operators;
+use crate::operators::{self, Op2, of_integers};
 use crate::value::Value;
 use crate::walk::scalars_equal;
 
@@ -19,6 +19,30 @@ impl Machine<'_> {
         }
         self.context.charge(read(value) + read(text))?;
         Ok(scalars_equal(value, text))
+    }
+
+    /// The two operands on top are integers, and their result takes their place: written there at once, as a value that is written in parts
+    /// and then copied as a whole makes the processor wait. False where the operation is not that simple.
+    #[inline(always)]
+    pub(crate) fn integers_in_place(&mut self, op: Op2) -> bool {
+        let [.., left, Value::Int(y)] = &mut self.stack[..] else { return false };
+        let Value::Int(x) = *left else { return false };
+        let Some(value) = of_integers(op, x, *y) else { return false };
+        // SAFETY: what is overwritten is an integer, which needs no drop
+        unsafe { std::ptr::write(left, value) };
+        self.stack.truncate(self.stack.len() - 1);
+        true
+    }
+
+    /// As `integers_in_place`, the right operand is a constant.
+    #[inline(always)]
+    pub(crate) fn integer_in_place(&mut self, op: Op2, right: &Value) -> bool {
+        let (Some(left), Value::Int(y)) = (self.stack.last_mut(), right) else { return false };
+        let Value::Int(x) = *left else { return false };
+        let Some(value) = of_integers(op, x, *y) else { return false };
+        // SAFETY: what is overwritten is an integer, which needs no drop
+        unsafe { std::ptr::write(left, value) };
+        true
     }
 
     /// `local.name`

@@ -202,6 +202,9 @@ impl<'p> Machine<'p> {
                     self.stack.push(part);
                 }
                 Op::Binary(op) => {
+                    if self.integers_in_place(op) {
+                        continue;
+                    }
                     let right = self.pop();
                     let left = self.pop();
                     let value = operators::binary(&mut self.context, op, &left, &right)?;
@@ -210,8 +213,11 @@ impl<'p> Machine<'p> {
                     self.stack.push(value);
                 }
                 Op::BinaryConstant { op, constant } => {
-                    let left = self.pop();
                     let right = &code.constants[constant as usize];
+                    if self.integer_in_place(op, right) {
+                        continue;
+                    }
+                    let left = self.pop();
                     let value = operators::binary(&mut self.context, op, &left, right)?;
                     left.discard();
                     self.stack.push(value);
@@ -287,11 +293,10 @@ impl<'p> Machine<'p> {
                 Op::Pop => drop(self.pop()),
                 Op::Jump(to) => pc = to as usize,
                 Op::JumpIfFalse(to) => {
-                    let condition = self.pop();
-                    if !condition.is_true() {
+                    if !self.stack.last().is_some_and(Value::is_true) {
                         pc = to as usize;
                     }
-                    condition.discard();
+                    self.stack.truncate(self.stack.len() - 1);
                 }
                 Op::And(to) => {
                     if self.stack.last().is_some_and(Value::is_true) {

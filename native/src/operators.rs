@@ -57,23 +57,28 @@ impl Op2 {
     }
 }
 
+/// `x op y` of integers, where that is one again or a bool, and costs nothing.
+#[inline(always)]
+pub fn of_integers(op: Op2, x: i64, y: i64) -> Option<Value> {
+    match op {
+        Op2::Add => x.checked_add(y).map(Value::Int),
+        Op2::Subtract => x.checked_sub(y).map(Value::Int),
+        Op2::Multiply => x.checked_mul(y).map(Value::Int),
+        Op2::Less => Some(Value::Bool(x < y)),
+        Op2::LessEqual => Some(Value::Bool(x <= y)),
+        Op2::Greater => Some(Value::Bool(x > y)),
+        Op2::GreaterEqual => Some(Value::Bool(x >= y)),
+        Op2::Equal => Some(Value::Bool(x == y)),
+        Op2::Differs => Some(Value::Bool(x != y)),
+        _ => None,
+    }
+}
+
 /// `a op b`.
 #[inline]
 pub fn binary(context: &mut Context, op: Op2, a: &Value, b: &Value) -> Result<Value, Halt> {
     if let (Value::Int(x), Value::Int(y)) = (a, b) {
-        let quick = match op {
-            Op2::Add => x.checked_add(*y).map(Value::Int),
-            Op2::Subtract => x.checked_sub(*y).map(Value::Int),
-            Op2::Multiply => x.checked_mul(*y).map(Value::Int),
-            Op2::Less => Some(Value::Bool(x < y)),
-            Op2::LessEqual => Some(Value::Bool(x <= y)),
-            Op2::Greater => Some(Value::Bool(x > y)),
-            Op2::GreaterEqual => Some(Value::Bool(x >= y)),
-            Op2::Equal => Some(Value::Bool(x == y)),
-            Op2::Differs => Some(Value::Bool(x != y)),
-            _ => None,
-        };
-        if let Some(value) = quick {
+        if let Some(value) = of_integers(op, *x, *y) {
             return Ok(value);
         }
     }
