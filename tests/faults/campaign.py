@@ -36,7 +36,7 @@ class Outcome:
         commands: sent by clients, each with an id of its own.
         commits: in the log at the end.
         batches: of commits of several aggregates, in the log.
-        followed: events that subscriptions gave.
+        followed: events that subscriptions gave; `resumed`: how often they had to go on after a call had ended.
         slowest: seconds that the clients needed after the last fault.
     """
 
@@ -49,6 +49,7 @@ class Outcome:
     commits: int
     batches: int
     followed: int
+    resumed: int
     slowest: float
 
     def __str__(self) -> str:
@@ -57,7 +58,8 @@ class Outcome:
         lines = [
             f"{sum(self.faults.values())} faults: {faults}",
             f"{self.commands} commands, {sum(self.answers.values())} answers: {answers}; {self.reads} reads",
-            f"{self.messages} messages in the log, {self.commits} commits, {self.batches} batches; {self.followed} events followed",
+            f"{self.messages} messages in the log, {self.commits} commits, {self.batches} batches; {self.followed} events followed"
+            f", gone on with {self.resumed} times",
             f"settled after {self.slowest:.1f} s",
             *self._broken(),
         ]
@@ -139,6 +141,7 @@ async def run_campaign(
         commits=commits,
         batches=several,
         followed=sum(map(len, history.followed.values())),
+        resumed=sum(follower.resumed for follower in followers),
         slowest=slowest,
     )
 

@@ -36,7 +36,6 @@ class NodeProcess:
         self.log = folder / "node.log"
         self.grpc: tuple[str, int] = ("", 0)
         self.admin: tuple[str, int] = ("", 0)
-        self.starts = 0
         self._settings = {
             "nats_url": ",".join(servers),
             "node_id": name,
@@ -59,7 +58,6 @@ class NodeProcess:
         self.folder.mkdir(parents=True, exist_ok=True)
         start = self.log.stat().st_size if self.log.exists() else 0
         self._process = TetheredProcess.start(self._command, self.log)
-        self.starts += 1
         addresses = await self._serving(start)
         self.grpc, self.admin = _address(addresses["grpc"]), _address(addresses["admin"])
 
