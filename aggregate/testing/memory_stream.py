@@ -83,9 +83,7 @@ class MemoryStream(EventStream):
         self._ask()
         return self._last_on(subject_of(key))
 
-    async def read(
-        self, key: AggregateKey, *, after: int, upto: int, leader: bool = False, most: int | None = None
-    ) -> list[StoredMessage]:
+    async def read(self, key: AggregateKey, *, after: int, upto: int, leader: bool = False, most: int | None = None) -> list[StoredMessage]:
         self._ask()
         self._expire()
         return [message for message in self._by_subject.get(subject_of(key), ()) if after < message.sequence <= upto][:most]

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 (rows of a table stay lines)
+
 """Each operation of the language by itself, over values of every type and of lengths where charges step: one source, many inputs."""
 
 from __future__ import annotations
@@ -27,25 +27,102 @@ EXPRESSIONS = (
     *("a.replace(b, c)", "a.get(b, c)", "a.pop(b, c)", "a.insert(b, c)", "a.setdefault(b, c)", "a.update(b)", "a.format(b, c)"),
     *("a.format(b, k = c)", "'{} {k}'.format(a, k = b)", "'{}{}{}'.format(a, b, c)", "'{{{}}}'.format(a)", "[a, b].index(c)"),
     *("a == [b, c]", "{'k': a} == {'k': b}", "[a] in [[b], [c]]", "[a, b].count(c)", "str([a, {'k': b}])", "str({a: b})"),
-    *("a + b + c", "a * b - c", "(a + b) / c", "a < b and b < c", "a | b | c", "not a in b", "a.k + b.k", "a.upper() + b", "len(a) + len(b)"),
+    *(
+        "a + b + c",
+        "a * b - c",
+        "(a + b) / c",
+        "a < b and b < c",
+        "a | b | c",
+        "not a in b",
+        "a.k + b.k",
+        "a.upper() + b",
+        "len(a) + len(b)",
+    ),
     *("len(a.split(b))", "a.split(b)[c]", "sorted(list(a) + list(b))", "max(a) - min(a)", "sum(split(a, b, c))", "int(str(a)) == a"),
 )
 STATEMENTS = (
     *("x = list(a)\nx.append(b)\nreturn x", "x = list(a)\nx.extend(b)\nreturn x", "x = list(a)\nx.insert(b, c)\nreturn x"),
-    *("x = list(a)\nreturn [x.pop(b), x]", "x = list(a)\nreturn [x.pop(), x]", "x = list(a)\nx[b] = c\nreturn x", "x = list(a)\nx[b] += c\nreturn x"),
-    *("x = dict(a)\nx[b] = c\nreturn x", "x = dict(a)\nx.k = b\nreturn x", "x = dict(a)\nx[b] += c\nreturn x", "x = dict(a)\nx.k += b\nreturn x"),
+    *(
+        "x = list(a)\nreturn [x.pop(b), x]",
+        "x = list(a)\nreturn [x.pop(), x]",
+        "x = list(a)\nx[b] = c\nreturn x",
+        "x = list(a)\nx[b] += c\nreturn x",
+    ),
+    *(
+        "x = dict(a)\nx[b] = c\nreturn x",
+        "x = dict(a)\nx.k = b\nreturn x",
+        "x = dict(a)\nx[b] += c\nreturn x",
+        "x = dict(a)\nx.k += b\nreturn x",
+    ),
     *("x = dict(a)\nreturn [x.pop(b), x]", "x = dict(a)\nreturn [x.pop(b, c), x]", "x = dict(a)\nx.update(b)\nreturn x"),
     *("x = dict(a)\nreturn [x.setdefault(b, c), x]", "x = a\nx += b\nreturn x", "x = a\nx -= b\nreturn x", "x = a\nx *= b\nreturn x"),
-    *("x = a\nx |= b\nreturn x", "x, y = a\nreturn [y, x]", "for x in a:\n    if x == b:\n        return c\nreturn 0", "a.k = b", "a[b] = c"),
+    *(
+        "x = a\nx |= b\nreturn x",
+        "x, y = a\nreturn [y, x]",
+        "for x in a:\n    if x == b:\n        return c\nreturn 0",
+        "a.k = b",
+        "a[b] = c",
+    ),
     *("x = []\nfor i in a:\n    x.append(i)\n    if len(x) > 3:\n        break\nreturn x", "for x, y in a:\n    pass\nreturn [x, y]"),
     *("x = list(a)\nfor i in x:\n    x.append(i)\nreturn x", "x = dict(a)\nfor i in x:\n    x[i] = b\nreturn x", "return event(b, a)"),
-    *("return event('t', a, z = b)", "return event(a, k = b)", "x = [a]\nx[0].append(b)\nreturn x", "x = dict({'l': list(a)})\nx.l += b\nreturn x"),
+    *(
+        "return event('t', a, z = b)",
+        "return event(a, k = b)",
+        "x = [a]\nx[0].append(b)\nreturn x",
+        "x = dict({'l': list(a)})\nx.l += b\nreturn x",
+    ),
     *("x = 1\nfor i in range(a):\n    x = [x]\nreturn [x == x, str(x)]", "x = {'a': {'b': a}}\nx.a.b *= b\nx.a['b'] -= c\nreturn x"),
 )
-DECIDING = ("reject(a, code = b, k = c)", "reject(a)", "reject('no', code = 'c', k = a, l = b)", "return a", "return [a, b]", "return [event(a, b)]")
+DECIDING = (
+    "reject(a, code = b, k = c)",
+    "reject(a)",
+    "reject('no', code = 'c', k = a, l = b)",
+    "return a",
+    "return [a, b]",
+    "return [event(a, b)]",
+)
 LENGTHS = (0, 1, 7, 8, 15, 16, 17, 31, 127, 128, 129, 3, 2)
-INTEGERS = (*NUMBERS, "0.5", "1.5", "-2.5", "0.125", "4.5", "2.675", "6.5", "-0.25", "34", "35", "-2", "5", "9999999999999999999999999999999999", "12345678901234567890.5", "-1e-34", "4", "8", "16")
-TEXTS = ("", "a", "k", "x", "half_up", "ceil", "k.x", ".", "a,b,,c", " a  b ", "{} {k}", "{}", "{", "12", "-0.50", "1e5", "\u00e9\U0001f600", "aXbXc")
+INTEGERS = (
+    *NUMBERS,
+    "0.5",
+    "1.5",
+    "-2.5",
+    "0.125",
+    "4.5",
+    "2.675",
+    "6.5",
+    "-0.25",
+    "34",
+    "35",
+    "-2",
+    "5",
+    "9999999999999999999999999999999999",
+    "12345678901234567890.5",
+    "-1e-34",
+    "4",
+    "8",
+    "16",
+)
+TEXTS = (
+    "",
+    "a",
+    "k",
+    "x",
+    "half_up",
+    "ceil",
+    "k.x",
+    ".",
+    "a,b,,c",
+    " a  b ",
+    "{} {k}",
+    "{}",
+    "{",
+    "12",
+    "-0.50",
+    "1e5",
+    "\u00e9\U0001f600",
+    "aXbXc",
+)
 
 
 @cache
@@ -96,4 +173,3 @@ def _container(c: Choices, depth: int) -> object:
     if sort == 4:
         return {f"{c.pick(TEXTS)}{i or ''}": _value(c, depth - 1) for i in range(length)}
     return [_value(c, depth - 1) for _ in range(min(length, 5))]
-

@@ -129,7 +129,7 @@ def test_no_state_is_null(engine):
         (b"1" * 35, "number outside of the domain (34 digits, 34 places) at byte 0"),
         (b"0." + b"1" * 35, "number outside of the domain (34 digits, 34 places) at byte 0"),
         (b"[" * 65, "nested deeper than 64 at byte 64"),
-        (b"[{\"a\":" * 33 + b"}]" * 33, "nested deeper than 64 at byte 192"),
+        (b'[{"a":' * 33 + b"}]" * 33, "nested deeper than 64 at byte 192"),
         (b'{"a":' * 65, "nested deeper than 64 at byte 320"),
         (b'{"a":1,"a":2}', 'key "a" stands twice at byte 7'),
         ('{"\u00e9":1, "\\u00e9":2}'.encode(), 'key "\u00e9" stands twice at byte 9'),

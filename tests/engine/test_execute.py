@@ -1,4 +1,4 @@
-# ruff: noqa: E501 (rows of a table stay lines)
+
 """`decide` and `execute`: commands in, events, rejections and errors out; `ctx` and `meta` (rulings 25, 26, 29, 41, 47)."""
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def test_execute_adds_up_the_gas_of_decide_and_of_every_apply(run):
     assert made.gas == decided.gas + 2 * first.gas
 
 
-@pytest.mark.parametrize(
-    ("returned", "code"), [("['x' * 200000] * 6", "limit"), ("range(100001)", "limit"), ("nest(state)", "depth")]
-)
+@pytest.mark.parametrize(("returned", "code"), [("['x' * 200000] * 6", "limit"), ("range(100001)", "limit"), ("nest(state)", "depth")])
 def test_a_state_that_cannot_be_written_is_an_error_of_apply(run, returned, code):
     source = (
         "def nest(x):\n    for i in range(65):\n        x = [x]\n    return x\ndef decide(state, command):\n    return [event('a')] * 2\n"
@@ -44,7 +42,14 @@ def test_a_state_that_cannot_be_written_is_an_error_of_apply(run, returned, code
     )
     made = execute(run, source, None, {"type": "c"})
     record = error(made)
-    assert (record["kind"], record["code"], record["line"], made.phase, made.state, made.events) == ("resource", code, None, "apply", None, [])
+    assert (record["kind"], record["code"], record["line"], made.phase, made.state, made.events) == (
+        "resource",
+        code,
+        None,
+        "apply",
+        None,
+        [],
+    )
     assert record["gas_used"] == made.gas
 
 
@@ -117,7 +122,10 @@ def test_what_comes_in_is_checked_in_order(run):
         (b'{"type":""}', 'command: "" is no type; write a letter or _, then at most 127 letters, digits, _ . -'),
         (b'{"type":"a\\n"}', 'command: "a\\n" is no type; write a letter or _, then at most 127 letters, digits, _ . -'),
         (document({"type": "\u00e9"}), 'command: "\u00e9" is no type; write a letter or _, then at most 127 letters, digits, _ . -'),
-        (document({"type": "a" * 129}), 'command: "' + "a" * 79 + "… is no type; write a letter or _, then at most 127 letters, digits, _ . -"),
+        (
+            document({"type": "a" * 129}),
+            'command: "' + "a" * 79 + "… is no type; write a letter or _, then at most 127 letters, digits, _ . -",
+        ),
     ],
 )
 def test_a_command_is_a_map_with_a_type(run, command, message):

@@ -1,4 +1,3 @@
-
 """Filters and expressions: null-safety, results, rows, gas of rows (section 6, rulings 5, 35, 39, 44)."""
 
 from __future__ import annotations

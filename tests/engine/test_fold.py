@@ -1,4 +1,3 @@
-
 """`fold`: events onto a state (rulings 33, 44)."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 (rows of a table stay lines)
+
 """`fold_commits`: stored commit messages onto a state; what they say of themselves is checked."""
 
 from __future__ import annotations
@@ -40,7 +40,12 @@ def test_commit_messages_are_folded_and_say_what_they_are(run):
     assert told.error is None
     assert told.state.json() == b'{"balance":2,"owner":"ann"}'
     assert (told.count, told.version, told.time, told.generation) == (3, 3, "2026-01-03T00:00:00Z", 3)
-    assert [tuple(row) for row in told.commits] == [(0, "c1", 1, 2, False), (0, "c3", 3, 0, False), (1, "c3", 3, 0, True), (1, "c3", 3, 1, False)]
+    assert [tuple(row) for row in told.commits] == [
+        (0, "c1", 1, 2, False),
+        (0, "c3", 3, 0, False),
+        (1, "c3", 3, 0, True),
+        (1, "c3", 3, 1, False),
+    ]
 
 
 def test_apply_gets_the_meta_of_each_event(run):

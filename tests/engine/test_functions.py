@@ -1,4 +1,3 @@
-
 """Consts, own functions, rejections."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """What is no IR is refused; nothing crashes the loader."""
 
 from __future__ import annotations

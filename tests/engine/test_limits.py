@@ -1,4 +1,3 @@
-
 """Limits of sizes and depth of what a program makes; ids of events."""
 
 from __future__ import annotations

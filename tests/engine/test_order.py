@@ -1,4 +1,4 @@
-# ruff: noqa: E501 (rows of a table stay lines)
+
 """The order of things: what is evaluated, checked and charged first, and where it stands (rulings 1, 14, 30, 34 to 43)."""
 
 from __future__ import annotations
@@ -57,7 +57,12 @@ def test_what_is_charged_before_an_error(run, ruling, source, code, charged):
         (14, "x = 5\nx[1 / 0] = 1", "runtime/div_zero", "/ by zero"),
         (14, "x = []\nx[0] += 1 / 0", "runtime/index", "index 0 is outside of a list of length 0"),
         (14, "x = range(2)\nx[0] += 1 / 0", "runtime/div_zero", "/ by zero"),
-        (14, "x = range(2)\nx[0] += 1", "runtime/frozen", "this list is an input, a const or a range and cannot be changed; copy it with list(x)"),
+        (
+            14,
+            "x = range(2)\nx[0] += 1",
+            "runtime/frozen",
+            "this list is an input, a const or a range and cannot be changed; copy it with list(x)",
+        ),
         (14, "state.m.a += 1 / 0", "runtime/div_zero", "/ by zero"),
         (14, "state.m.b += 1 / 0", "runtime/key", 'no key "b" in the map'),
         (15, "state.m[1] = 1", "runtime/type", "a key of a map is a string, not number"),
@@ -163,7 +168,5 @@ def test_a_rejection_checks_before_it_pays_for_its_details(run):
 
 def test_the_record_of_an_error_has_its_members_in_order(run):
     raw = run.load("1 / 0", "expression").evaluate(b"null", None, 100).error
-    assert raw == (
-        b'{"kind":"runtime","code":"div_zero","message":"/ by zero","line":1,"column":3,"function":null,"gas_used":11}'
-    )
+    assert raw == (b'{"kind":"runtime","code":"div_zero","message":"/ by zero","line":1,"column":3,"function":null,"gas_used":11}')
     assert json.loads(raw)["kind"] == "runtime"

@@ -10,8 +10,14 @@ import pytest
     ("source", "value"),
     [
         # truth and equality
-        ("[bool(x) for x in [0, 1, '', 'a', [], [0], {}, {'a': 1}, None, 0.5]]", "[false,true,false,true,false,true,false,true,false,true]"),
-        ("[1 == 1.0, True == 1, 'a' == 'a', None == None, [] == {}, [1, [2]] == [1, [2]], {'a': 1} == {'a': 1.0}]", "[true,false,true,true,false,true,true]"),
+        (
+            "[bool(x) for x in [0, 1, '', 'a', [], [0], {}, {'a': 1}, None, 0.5]]",
+            "[false,true,false,true,false,true,false,true,false,true]",
+        ),
+        (
+            "[1 == 1.0, True == 1, 'a' == 'a', None == None, [] == {}, [1, [2]] == [1, [2]], {'a': 1} == {'a': 1.0}]",
+            "[true,false,true,true,false,true,true]",
+        ),
         ("0 or '' or [] or 'x'", '"x"'),
         ("1 and [] and 2", "[]"),
         ("not []", "true"),
@@ -24,7 +30,12 @@ import pytest
         ("['abcdef'[1:3], 'abc'[:-1], 'abc'[5:], 'abc'[2:1], 'abc'[-99:99], 'abc'[:]]", '["bc","ab","","","abc","abc"]'),
         ("'ab' * 2 + 'c' * 0 + 'd' * -5", '"abab"'),
         ("['ß\u0130aZ'.upper(), 'ßÀAZ'.lower()]", '["ß\u0130AZ","ßÀaz"]'),
-        ("[' \\t\\n\\r\u000b\u000c a \u00a0'.strip(), ' a '.lstrip(), ' a '.rstrip()]".replace("\u000b", "\\u000b").replace("\u000c", "\\u000c"), '["a \u00a0","a "," a"]'),
+        (
+            "[' \\t\\n\\r\u000b\u000c a \u00a0'.strip(), ' a '.lstrip(), ' a '.rstrip()]".replace("\u000b", "\\u000b").replace(
+                "\u000c", "\\u000c"
+            ),
+            '["a \u00a0","a "," a"]',
+        ),
         ("' a  b\\u000bc '.split()", '["a","b","c"]'),
         ("[''.split(), ''.split(','), 'a,b,'.split(','), 'aXXb'.split('XX')]", '[[],[""],["a","b",""],["a","b"]]'),
         ("'aaa'.count('aa')", "1"),
@@ -34,17 +45,32 @@ import pytest
         ("'-'.join(['a', 'b']) + ','.join({'z': 1, 'y': 2}) + ''.join([])", '"a-by,z"'),
         ("'{} of {a} {{{}}}'.format('x', [1], 9, a = None)", '"x of null {[1]}"'),
         # str
-        ("[str(True), str(None), str(2.50), str('a'), str([1, 'a']), str({'b': 1, 'a': None})]", '["true","null","2.5","a","[1,\\"a\\"]","{\\"a\\":null,\\"b\\":1}"]'),
-        ("[type(x) for x in [None, True, 1, 1.5, 'a', [], {}, range(2)]]", '["null","bool","number","number","string","list","map","list"]'),
+        (
+            "[str(True), str(None), str(2.50), str('a'), str([1, 'a']), str({'b': 1, 'a': None})]",
+            '["true","null","2.5","a","[1,\\"a\\"]","{\\"a\\":null,\\"b\\":1}"]',
+        ),
+        (
+            "[type(x) for x in [None, True, 1, 1.5, 'a', [], {}, range(2)]]",
+            '["null","bool","number","number","string","list","map","list"]',
+        ),
         # lists
         ("[1, 2][0:1] + [3] * 2 + [4] * 0", "[1,3,3]"),
         ("[3, 1, 2][-1]", "2"),
-        ("[range(3), range(1, 4), range(5, 0, -2), range(0), range(3)[1], range(9)[1:3], range(3) + [9], range(2) * 2]", "[[0,1,2],[1,2,3],[5,3,1],[],1,[1,2],[0,1,2,9],[0,1,0,1]]"),
+        (
+            "[range(3), range(1, 4), range(5, 0, -2), range(0), range(3)[1], range(9)[1:3], range(3) + [9], range(2) * 2]",
+            "[[0,1,2],[1,2,3],[5,3,1],[],1,[1,2],[0,1,2,9],[0,1,0,1]]",
+        ),
         ("range(3) == [0, 1, 2] and [0, 1] == range(2) and range(0) == range(5, 5)", "true"),
         ("[2 in range(3), 2.5 in range(3), 'a' in ['a'], 1 in [], [1] in [[1]]]", "[true,false,true,false,true]"),
         ("sorted(['b', 'a', 'B'])", '["B","a","b"]'),
-        ("sorted([{'k': {'x': 2}, 'i': 0}, {'k': {'x': 1}, 'i': 1}, {'k': {'x': 2}, 'i': 2}], by = 'k.x', reverse = True)", '[{"i":0,"k":{"x":2}},{"i":2,"k":{"x":2}},{"i":1,"k":{"x":1}}]'),
-        ("[reversed([1, 2]), list({'b': 1, 'a': 2}), sorted({'b': 1, 'a': 2}, reverse = True), reversed({'b': 1, 'a': 2})]", '[[2,1],["a","b"],["b","a"],["b","a"]]'),
+        (
+            "sorted([{'k': {'x': 2}, 'i': 0}, {'k': {'x': 1}, 'i': 1}, {'k': {'x': 2}, 'i': 2}], by = 'k.x', reverse = True)",
+            '[{"i":0,"k":{"x":2}},{"i":2,"k":{"x":2}},{"i":1,"k":{"x":1}}]',
+        ),
+        (
+            "[reversed([1, 2]), list({'b': 1, 'a': 2}), sorted({'b': 1, 'a': 2}, reverse = True), reversed({'b': 1, 'a': 2})]",
+            '[[2,1],["a","b"],["b","a"],["b","a"]]',
+        ),
         ("[enumerate('x'.split()), zip([1, 2, 3], {'b': 1, 'a': 2})]", '[[[0,"x"]],[[1,"a"],[2,"b"]]]'),
         ("[min({'b': 1, 'a': 2}), max('b', 'a'), any({'': 1}), all([]), any([]), sum([]), sum({})]", '["a","b",false,true,false,0,0]'),
         ("[[1, 2, 1].count(1), [1, 2].index(2), [[]].count([])]", "[2,1,1]"),
@@ -57,7 +83,10 @@ import pytest
         ("{x: 1 for x in ['a', 'b', 'a']}", '{"a":1,"b":1}'),
         ("[{'a': 1}.get('a'), {}.get('a'), {}.get('a', 5), 'a' in {'a': 1}, {'a': 1}['a'], {'a': 1}.a]", "[1,null,5,true,1,1]"),
         ("[dict(), dict({'a': 1}), {}.pop('x', 9), {}.setdefault('x', 1), {}.setdefault('x')]", '[{},{"a":1},9,1,null]'),
-        ("[has({'a': {'b': None}}, 'a.b'), has({'a': 1}, 'a.b'), has({'': {'': 1}}, '.'), has(1, ''), has({'': 1}, '')]", "[true,false,true,false,true]"),
+        (
+            "[has({'a': {'b': None}}, 'a.b'), has({'a': 1}, 'a.b'), has({'': {'': 1}}, '.'), has(1, ''), has({'': 1}, '')]",
+            "[true,false,true,false,true]",
+        ),
         ("event('t', {'type': 'u', 'b': 1}, a = 2)", '{"a":2,"b":1,"type":"t"}'),
         ("{}.get('k' * 300)", "null"),
     ],
@@ -140,8 +169,16 @@ def test_values(run, source, value):
         ("'a'.replace('', 'b')", "runtime/value", "replace: argument 1 must not be empty"),
         ("'{}{}'.format(1)", "runtime/index", "format: no argument for placeholder 1"),
         ("'{a}'.format(1)", "runtime/key", 'format: no argument is named "a"'),
-        ("'ab{0}'.format(1)", "runtime/value", "format: malformed placeholder at character 2; braces hold a name or nothing, and a brace that stands for itself is doubled"),
-        ("'}'.format()", "runtime/value", "format: malformed placeholder at character 0; braces hold a name or nothing, and a brace that stands for itself is doubled"),
+        (
+            "'ab{0}'.format(1)",
+            "runtime/value",
+            "format: malformed placeholder at character 2; braces hold a name or nothing, and a brace that stands for itself is doubled",
+        ),
+        (
+            "'}'.format()",
+            "runtime/value",
+            "format: malformed placeholder at character 0; braces hold a name or nothing, and a brace that stands for itself is doubled",
+        ),
         ("number('x')", "runtime/value", 'number: "x" is not the text of a number'),
         ("int('1.0')", "runtime/value", 'int: "1.0" is not the text of an integer'),
         ("round(1.5, 99)", "runtime/value", "round: places must be an integer from 0 to 34, not 99"),
@@ -176,7 +213,10 @@ def test_refusals(run, source, code, message):
 @pytest.mark.parametrize(
     ("body", "value"),
     [
-        ("x = [1]\nx.append(2)\nx.extend({'b': 1, 'a': 1})\nx.insert(0, 0)\nx.insert(-99, -1)\nx.insert(99, 9)\nreturn x", '[-1,0,1,2,"a","b",9]'),
+        (
+            "x = [1]\nx.append(2)\nx.extend({'b': 1, 'a': 1})\nx.insert(0, 0)\nx.insert(-99, -1)\nx.insert(99, 9)\nreturn x",
+            '[-1,0,1,2,"a","b",9]',
+        ),
         ("x = [1, 2]\nx.extend(x)\nreturn x", "[1,2,1,2]"),
         ("x = [1, 2, 3]\nreturn [x.pop(0), x.pop(), x.pop(-1), x]", "[1,3,2,[]]"),
         ("x = {'a': 1}\nx.b = 2\nx['c'] = 3\nx.update({'d': 4, 'a': 0})\nx.pop('b')\nreturn x", '{"a":0,"c":3,"d":4}'),
@@ -185,8 +225,14 @@ def test_refusals(run, source, code, message):
         ("x = [1]\ny = x\nx += [2]\nreturn [x, y]", "[[1,2],[1]]"),
         ("a, b, a = [1, 2, 3]\nreturn [a, b]", "[3,2]"),
         ("a, b = range(2)\nreturn [b, a]", "[1,0]"),
-        ("x = []\nfor i in range(10):\n    if i == 2:\n        continue\n    if i == 4:\n        break\n    x.append(i)\nreturn x", "[0,1,3]"),
-        ("x = []\nfor k in {'b': 1, 'a': 2}:\n    for i in [1, 2]:\n        if i == 2:\n            break\n        x.append(k + str(i))\nreturn x", '["a1","b1"]'),
+        (
+            "x = []\nfor i in range(10):\n    if i == 2:\n        continue\n    if i == 4:\n        break\n    x.append(i)\nreturn x",
+            "[0,1,3]",
+        ),
+        (
+            "x = []\nfor k in {'b': 1, 'a': 2}:\n    for i in [1, 2]:\n        if i == 2:\n            break\n        x.append(k + str(i))\nreturn x",
+            '["a1","b1"]',
+        ),
         ("for i in [1, 2, 3]:\n    for j in [1, 2]:\n        if i * j == 4:\n            return [i, j]", "[2,2]"),
         ("x = {'a': 1}\nfor k in list(x):\n    x.pop(k)\nreturn x", "{}"),
         ("x = [1, 2]\nfor i in x:\n    if i == 1:\n        break\nx.append(3)\nreturn x", "[1,2,3]"),

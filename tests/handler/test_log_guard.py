@@ -115,9 +115,7 @@ async def test_a_group_of_unknown_outcome_is_given_up_when_the_log_is_replaced(w
             raise OutcomeUnknown("?", "lost")
 
         world.stream.before_append = lose
-        frozen = asyncio.create_task(
-            node.submit(on(command, {"type": "deposit", "amount": 1}), deadline=time.monotonic() + 60)
-        )
+        frozen = asyncio.create_task(node.submit(on(command, {"type": "deposit", "amount": 1}), deadline=time.monotonic() + 60))
         await asyncio.sleep(0.01)
         world.stream.__dict__.update(MemoryStream().__dict__)
         guard.doubt()

@@ -96,9 +96,7 @@ def call_function(call: Call, name: str, args: list[Value], keywords: Keywords, 
     return function(call, args, keywords, at)
 
 
-def call_method(
-    call: Call, receiver: Value, name: str, args: list[Value], keywords: Keywords, at: At
-) -> Value:
+def call_method(call: Call, receiver: Value, name: str, args: list[Value], keywords: Keywords, at: At) -> Value:
     """A method: the receiver's type, arity, then whatever it does."""
     found = _BY_TYPE[type(receiver)].get(name)
     if found is None:

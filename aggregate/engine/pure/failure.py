@@ -14,9 +14,7 @@ At: TypeAlias = "tuple[int, int, str | None]"
 """Where an operation stands: line and column from 1, and the function (None in filters, expressions and consts)."""
 
 KINDS: Final = {
-    **dict.fromkeys(
-        ("type", "key", "index", "value", "arity", "frozen", "mutation", "overflow", "div_zero", "filter_type"), "runtime"
-    ),
+    **dict.fromkeys(("type", "key", "index", "value", "arity", "frozen", "mutation", "overflow", "div_zero", "filter_type"), "runtime"),
     **dict.fromkeys(("out_of_gas", "limit", "depth"), "resource"),
     **dict.fromkeys(("bad_input", "bad_output", "no_function"), "contract"),
     "engine_bug": "internal",

@@ -186,5 +186,3 @@ def _decides(function: str, deciding: bool, call: Call, value: Value, at: At) ->
         if bool(item) is deciding:
             return deciding
     return not deciding
-
-

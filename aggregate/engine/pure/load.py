@@ -28,7 +28,6 @@ HOST_FRAMES: Final = 600
 """Python frames left to whoever calls the engine."""
 
 
-
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A loaded program (`decide`, `apply`) or a filter or expression (`expression`, its `unit` and number of `slots`)."""

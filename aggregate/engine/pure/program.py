@@ -173,9 +173,7 @@ class Program:
             return CommitFold(state, error=failure.record(0), version=expect.version)
         return fold_commits(apply, state, commits, expect)
 
-    def matches(
-        self, states: Sequence[State | bytes], metas: Sequence[bytes] | None, gas_per_row: int, gas_total: int
-    ) -> Matches:
+    def matches(self, states: Sequence[State | bytes], metas: Sequence[bytes] | None, gas_per_row: int, gas_total: int) -> Matches:
         self._want("filter")
         if metas is not None and len(metas) != len(states):
             raise ValueError(f"{len(metas)} metas for {len(states)} states")
