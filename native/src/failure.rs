@@ -126,6 +126,22 @@ impl From<Failure> for Halt {
     }
 }
 
+/// The engine itself failed.
+pub fn engine_bug() -> Halt {
+    fail("engine_bug.failure").at(At::Nowhere).into()
+}
+
+/// A failure of the running operation stands at another place than the operation.
+#[cold]
+pub fn at(mut halt: Halt, (line, column): (u32, u32)) -> Halt {
+    if let Stop::Failure(failure) = &mut *halt {
+        if failure.at == At::Operation {
+            failure.at = At::Place(line, column);
+        }
+    }
+    halt
+}
+
 fn kind_of(code: &str) -> &'static str {
     match code {
         "out_of_gas" | "limit" | "depth" => "resource",

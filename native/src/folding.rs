@@ -1,9 +1,9 @@
 //! Events onto a state, one apply each, and the error record of a fold.
 
 use crate::document::Document;
-use crate::failure::{Halt, Stop};
+use crate::failure::{Halt, Stop, engine_bug};
 use crate::json_reader::Reader;
-use crate::machine::{Machine, engine_bug};
+use crate::machine::Machine;
 use crate::outcome::{check_typed, is_type};
 use crate::program::{Program, optional, record_of};
 use crate::skim::{Record, Wanted};

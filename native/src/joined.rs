@@ -2,9 +2,9 @@
 
 use crate::access;
 use crate::code::{Fields, Place, Test};
-use crate::failure::Halt;
+use crate::failure::{Halt, at};
 use crate::gas::read;
-use crate::machine::{Machine, at};
+use crate::machine::Machine;
 use crate::operators::{self, Op2, of_integers};
 use crate::value::Value;
 use crate::walk::scalars_equal;

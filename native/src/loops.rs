@@ -1,8 +1,8 @@
 //! Loops and comprehension clauses: what is being iterated, and the round that comes next.
 
 use crate::code::Round;
-use crate::failure::{Halt, fail};
-use crate::machine::{Machine, at};
+use crate::failure::{Halt, at, fail};
+use crate::machine::Machine;
 use crate::node::{Node, Ptr};
 use crate::text::Str;
 use crate::value::{List, Map, Range, Value};

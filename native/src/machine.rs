@@ -6,9 +6,9 @@ use std::panic::{self, AssertUnwindSafe};
 use crate::access;
 use crate::arguments::{Args, check_arity};
 use crate::builtins::{call_function, call_method};
-use crate::code::{Code, Kind, Op, Place};
+use crate::code::{Code, Kind, Op};
 use crate::context::Context;
-use crate::failure::{At, Halt, Stop, fail, shown_text};
+use crate::failure::{At, Halt, Stop, engine_bug, fail, shown_text};
 use crate::loops::Loop;
 use crate::operators;
 use crate::value::Value;
@@ -392,20 +392,4 @@ impl<'p> Machine<'p> {
         let name = self.code.functions[function].locals[slot as usize].as_str();
         fail("value.unbound").with("name", shown_text(name)).into()
     }
-}
-
-/// The engine itself failed.
-pub fn engine_bug() -> Halt {
-    fail("engine_bug.failure").at(At::Nowhere).into()
-}
-
-/// A failure of the running operation stands at another place than the operation.
-#[cold]
-pub fn at(mut halt: Halt, (line, column): Place) -> Halt {
-    if let Stop::Failure(failure) = &mut *halt {
-        if failure.at == At::Operation {
-            failure.at = At::Place(line, column);
-        }
-    }
-    halt
 }

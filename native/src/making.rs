@@ -2,9 +2,9 @@
 
 use crate::access::store;
 use crate::code::{Place, Shape};
-use crate::failure::{Halt, fail, shown_text};
+use crate::failure::{Halt, at, fail, shown_text};
 use crate::gas::{lookup, made_map};
-use crate::machine::{Machine, at};
+use crate::machine::Machine;
 use crate::map::Entries;
 use crate::node::Ptr;
 use crate::operators::{Op2, binary, check_list};

@@ -240,7 +240,7 @@ impl Program {
         let text = applied.and_then(|()| Ok(to_json(&machine.before)?));
         // a rejection cannot come from `apply`; if one does, it is our defect
         let text = text.map_err(|stop| match *stop {
-            Stop::Rejection(_) => crate::machine::engine_bug(),
+            Stop::Rejection(_) => crate::failure::engine_bug(),
             stop => Box::new(stop),
         });
         Evaluation::of(text, machine.context.meter.used())
