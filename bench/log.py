@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 
 from aggregate.stream.connection import Connection
+from aggregate.stream.nats_client import Message
 from aggregate.stream.subjects import STREAM_NAME, subject_of
-from aggregate.stream.wire import Message
 from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId
 from bench.loop import in_flight
 

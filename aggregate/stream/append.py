@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 from aggregate.errors import MessageTooLarge, OutcomeUnknown, StreamConflict, StreamError, Unavailable
 from aggregate.stream.connection import Connection, ConnectionLost, NoResponders, NotSent
-from aggregate.stream.headers import EXPECTED_SEQUENCE, MESSAGE_ID, TIME_TO_LIVE
+from aggregate.stream.headers import EXPECTED_SEQUENCE, MESSAGE_ID, TIME_TO_LIVE, header_size
 from aggregate.stream.interface import Appended
 from aggregate.stream.jetstream import ApiError, parse_answer
 from aggregate.stream.owners import encode_owner
 from aggregate.stream.subjects import owner_subject, subject_of
-from aggregate.stream.wire import header_block
 from aggregate.types import AggregateKey
 
 WRONG_SEQUENCE = 10071
@@ -42,7 +41,7 @@ class Outgoing:
 
     subject: str
     body: bytes
-    head: bytes
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,20 @@ class Request:
     """What shall be appended.
 
     Attributes:
-        head: header block, with condition and time to live.
+        headers: with condition and time to live.
         claim: the owner message that goes before it, None where no owner is claimed.
     """
 
     subject: str
     body: bytes
-    head: bytes
+    headers: Mapping[str, str]
     command_id: str
     claim: Outgoing | None
 
     @property
     def size(self) -> int:
         """Bytes of the message, headers included."""
-        return len(self.head) + len(self.body)
+        return header_size(self.headers) + len(self.body)
 
 
 def request_of(
@@ -74,7 +73,7 @@ def request_of(
     if ttl is not None:
         members[TIME_TO_LIVE] = f"{max(1, round(ttl))}s"
     claim = Outgoing(owner_subject(key.aggregate_id), encode_owner(key.tenant_id), _FIRST) if claim_owner else None
-    return Request(subject_of(key), body, header_block(members), headers[MESSAGE_ID], claim)
+    return Request(subject_of(key), body, members, headers[MESSAGE_ID], claim)
 
 
 def outgoing(requests: list[Request]) -> list[Outgoing]:
@@ -83,19 +82,19 @@ def outgoing(requests: list[Request]) -> list[Outgoing]:
     for request in requests:
         if request.claim is not None:
             messages.append(request.claim)
-        messages.append(Outgoing(request.subject, request.body, request.head))
+        messages.append(Outgoing(request.subject, request.body, request.headers))
     if len(messages) == 1:
         return messages
     batch = secrets.token_hex(16)
     return [
-        Outgoing(message.subject, message.body, _in_batch(message.head, batch, number, is_last=number == len(messages)))
+        Outgoing(message.subject, message.body, _in_batch(message.headers, batch, number, is_last=number == len(messages)))
         for number, message in enumerate(messages, 1)
     ]
 
 
-def _in_batch(head: bytes, batch: str, number: int, *, is_last: bool) -> bytes:
-    commit = f"{BATCH_COMMIT}: 1\r\n" if is_last else ""
-    return head[:-2] + f"{BATCH_ID}: {batch}\r\n{BATCH_SEQUENCE}: {number}\r\n{commit}\r\n".encode()
+def _in_batch(headers: Mapping[str, str], batch: str, number: int, *, is_last: bool) -> Mapping[str, str]:
+    commit = {BATCH_COMMIT: "1"} if is_last else {}
+    return {**headers, BATCH_ID: batch, BATCH_SEQUENCE: str(number), **commit}
 
 
 def check_size(request: Request, limit: int) -> None:
@@ -111,8 +110,8 @@ async def append_message(connection: Connection, request: Request, timeout: floa
     *before, last = outgoing([request])
     try:
         for message in before:
-            connection.send(message.subject, message.body, message.head)
-        answer = await connection.request(last.subject, last.body, last.head, timeout=timeout)
+            await connection.publish(message.subject, message.body, message.headers)
+        answer = await connection.request(last.subject, last.body, last.headers, timeout=timeout)
     except NotSent as error:
         raise Unavailable(f"the connection to NATS was lost: {error}", "nats_disconnected") from error
     except NoResponders as error:
@@ -139,5 +138,5 @@ def _refused(error: ApiError, request: Request, limit: int) -> StreamError:
     return OutcomeUnknown(request.command_id, str(error))
 
 
-_FIRST = header_block({EXPECTED_SEQUENCE: "0"})
-_BATCH_HEADERS = len(_in_batch(b"", "0" * 32, 999, is_last=True))
+_FIRST = {EXPECTED_SEQUENCE: "0"}
+_BATCH_HEADERS = header_size(_in_batch({}, "0" * 32, 999, is_last=True))

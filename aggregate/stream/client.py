@@ -27,7 +27,6 @@ from aggregate.stream.setup import StreamFacts
 from aggregate.stream.subjects import STREAM_NAME, confirm_subject, filter_subject, key_of, owner_subject, subject_of
 from aggregate.stream.subscribe import JetStreamSubscription
 from aggregate.stream.watch import StoreWatch, StreamHealth
-from aggregate.stream.wire import header_block
 from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId
 from aggregate.types.breaker import Breaker, BreakerState
 
@@ -202,9 +201,9 @@ class StreamClient(EventStream):
         if self.facts is not None and self.facts.replicas == 1:
             last = await self._message(last_by_subj=subject)
             return (0 if last is None else last.sequence) == sequence
-        head = header_block({EXPECTED_SEQUENCE: str(sequence), EXPECTED_SUBJECT: subject, TIME_TO_LIVE: "1s"})
+        headers = {EXPECTED_SEQUENCE: str(sequence), EXPECTED_SUBJECT: subject, TIME_TO_LIVE: "1s"}
         for attempt in range(CONFIRM_ATTEMPTS):
-            answer = await self.ask(lambda connection: connection.request(self._confirm_subject, b"", head))
+            answer = await self.ask(lambda connection: connection.request(self._confirm_subject, b"", headers))
             try:
                 parse_answer(answer.data, f"confirm {subject}")
             except ApiError as error:

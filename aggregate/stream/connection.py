@@ -1,7 +1,7 @@
-"""One connection to one NATS server, from handshake to loss. It is never mended: who wants another opens another (`link.py`).
+"""One connection to one NATS server, by nats-py, from handshake to loss. It is never mended: who wants another opens another (`link.py`).
 
 So nothing that was asked for on it is ever sent later, and whatever waits for an answer learns at once when the connection is gone.
-Requests share one inbox subscription; what is sent within one turn of the event loop leaves in one write.
+Requests share one inbox subscription.
 """
 
 from __future__ import annotations
@@ -10,43 +10,24 @@ import asyncio
 import contextlib
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from aggregate._version import __version__
+import nats.errors
+from nats.aio.subscription import Subscription
+
 from aggregate.stream.identity import Identity
-from aggregate.stream.wire import (
-    PING,
-    PONG,
-    Control,
-    Info,
-    Message,
-    ProtocolError,
-    Reader,
-    ServerError,
-    connect_frame,
-    publish_frame,
-    subscribe_frame,
-    unsubscribe_frame,
-)
+from aggregate.stream.nats_client import Message, NatsClient
 
-PING_INTERVAL = 5.0
+PING_INTERVAL = 5
 MAX_SILENT_PINGS = 2
-INBOX_SUBSCRIPTION = 1
-DEFAULT_PORT = 4222
+MOST_PENDING = 1 << 20
+"""Bytes that may wait for the socket before who wants to send more has to wait."""
+LOOK_FOR_ROOM = 0.005
 
-
-HELLO = {
-    "verbose": False,
-    "pedantic": False,
-    "headers": True,
-    "no_responders": True,
-    "protocol": 1,
-    "lang": "python-aggregate",
-    "version": __version__,
-}
+_CERTAINLY_NOT = (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError, nats.errors.OutboundBufferLimitError)
 
 
 class ConnectionLost(Exception):
@@ -65,7 +46,7 @@ Receive = Callable[[Message | None], None]
 """Gets each message as it comes, and None when the connection is lost. Runs on the loop, must not block or raise."""
 
 
-class Connection(asyncio.Protocol):
+class Connection:
     """A connection; first `open` it. All methods belong to the loop it was made on.
 
     Attributes:
@@ -85,24 +66,17 @@ class Connection(asyncio.Protocol):
         self._identity = identity or Identity()
         self._tls = tls
         self._name = name
-        self._greeted: asyncio.Future[None] = self._loop.create_future()
-        self._admitted: asyncio.Future[None] = self._loop.create_future()
-        self._transport: asyncio.Transport | None = None
-        self._reader = Reader()
-        self._out: list[bytes] = []
-        self._writable = asyncio.Event()
-        self._writable.set()
+        encrypted = tls is not None or urlsplit(url).scheme == "tls"
+        self._nats = NatsClient(deliver=self._deliver, informed=self._informed, ended=self._ended, tls=encrypted)
+        self._opened = False
         self._inbox = f"{self.new_inbox()}."
         self._requests = 0
         self._waiting: dict[str, Receive] = {}
         self._idle = asyncio.Event()
         self._idle.set()
-        self._subscriptions: dict[int, Receive] = {}
-        self._next_subscription = INBOX_SUBSCRIPTION + 1
-        self._silent_pings = 0
-        self._flushes: list[asyncio.Future[None]] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._complaint = ""
+        self._subscriptions: dict[int, tuple[Receive, Subscription]] = {}
+        self._opening: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     async def open(self, timeout: float = 5.0) -> None:
         """Connect and be let in; once.
@@ -112,27 +86,38 @@ class Connection(asyncio.Protocol):
             ConfigError: the identity is unusable.
         """
         parts = urlsplit(self.url)
-        host, port = parts.hostname or "localhost", parts.port or DEFAULT_PORT
+        place = parts.netloc.rpartition("@")[2]
+        options = self._identity.options(self.url)
+        connect = self._nats.connect(
+            f"{parts.scheme}://{place}",
+            name=self._name,
+            error_cb=self._failed,
+            allow_reconnect=False,
+            connect_timeout=int(timeout) + 1,
+            ping_interval=PING_INTERVAL,
+            max_outstanding_pings=MAX_SILENT_PINGS,
+            tls=self._tls,
+            pending_size=0,  # without a connection nothing is kept, and no publish waits once its message is on its way
+            flusher_queue_size=0,
+            **options,
+        )
+        # a task of its own: wait_for, which nats-py waits with, loses a cancellation now and then before Python 3.12
+        self._opening = self._loop.create_task(connect)
         try:
-            async with asyncio.timeout(timeout):
-                await self._loop.create_connection(lambda: self, host, port)
-                await self._greeted
-                if parts.scheme == "tls" or self._tls is not None or self.info.get("tls_required"):
-                    await self._start_tls(self._tls or ssl.create_default_context(), host)
-                self._write(connect_frame({**HELLO, "name": self._name, **self._identity.options(self.url, self.info)}))
-                await self._admitted
-        except (OSError, TimeoutError) as error:
+            await asyncio.wait([self._opening], timeout=timeout)
+            if not self._opening.done():
+                raise TimeoutError
+            self._opening.result()
+            self._opened = True
+            self._nats.watch_reading()
+            await self.subscribe(f"{self._inbox}*", self._answered)
+        except (OSError, TimeoutError, nats.errors.Error) as error:
             self.abort()
-            why = str(error) or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
-            raise ConnectionLost(f"{host}:{port}: {why}") from error
-        except ConnectionLost as error:
-            self.abort()
-            raise ConnectionLost(f"{host}:{port}: {error}") from error
+            why = str(error).removeprefix("nats: ") or ("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
+            raise ConnectionLost(f"{place}: {why}") from error
         except BaseException:
             self.abort()
             raise
-        self._write(subscribe_frame(f"{self._inbox}*", INBOX_SUBSCRIPTION))
-        self._timer = self._loop.call_later(PING_INTERVAL, self._ping)
 
     @property
     def max_payload(self) -> int:
@@ -142,29 +127,30 @@ class Connection(asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether something can be sent."""
-        return not self.lost.done()
+        return self._opened and not self.lost.done()
 
-    async def request(self, subject: str, body: bytes = b"", head: bytes = b"", *, timeout: float = 5.0) -> Message:
+    async def request(self, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 5.0) -> Message:
         """Send one message and wait for one answer.
 
         Raises:
             ConnectionLost, TimeoutError: nobody knows what became of it.
             NotSent, NoResponders: certainly nobody got it.
         """
-        if not self._writable.is_set():
-            await asyncio.wait_for(self._writable.wait(), timeout)
+        if self._nats.pending_data_size > MOST_PENDING:
+            async with asyncio.timeout(timeout):
+                await self._room()
         answer: asyncio.Future[Message | None] = self._loop.create_future()
         inbox = self._expect(partial(_settle, answer))
-        timer = self._loop.call_later(timeout, _give_up, answer, timeout)
+        timer = self._loop.call_later(timeout, self._give_up, answer, timeout)
         try:
-            self.send(subject, body, head, inbox)
+            await self._send(subject, body, headers, inbox)
             message = await answer
         finally:
             timer.cancel()
             self._expect_no_more(inbox)
         if message is None:
             raise ConnectionLost(self._why())
-        if message.head and message.status == 503 and not message.data:
+        if message.status == 503 and not message.data:
             raise NoResponders(subject)
         return message
 
@@ -178,127 +164,128 @@ class Connection(asyncio.Protocol):
         inbox = self._expect(answers.put_nowait)
         collected: list[Message] = []
         try:
-            self._write(publish_frame(subject, inbox, b"", body))
+            await self._send(subject, body, None, inbox)
             while not collected or not is_last(collected[-1]):
                 message = answers.get_nowait() if not answers.empty() else await asyncio.wait_for(answers.get(), timeout)
                 if message is None:
                     raise ConnectionLost(self._why())
-                if message.head and message.status == 503 and not message.data:
+                if message.status == 503 and not message.data:
                     raise NoResponders(subject)
                 collected.append(message)
         finally:
             self._expect_no_more(inbox)
         return collected
 
-    async def publish(self, subject: str, body: bytes, head: bytes = b"", reply: str = "") -> None:
+    async def publish(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None, reply: str = "") -> None:
         """Send one message and wait for nothing (but for room to write).
 
         Raises:
             NotSent: there is no connection.
         """
-        await self._writable.wait()
-        self.send(subject, body, head, reply)
+        if self._nats.pending_data_size > MOST_PENDING:
+            await self._room()
+        await self._send(subject, body, headers, reply)
 
-    def send(self, subject: str, body: bytes, head: bytes = b"", reply: str = "") -> None:
-        """As `publish`, for little things said now and then: does not wait for room to write. Raises NotSent."""
-        self._write(publish_frame(subject, reply, head, body))
-
-    def subscribe(self, subject: str, receive: Receive) -> int:
+    async def subscribe(self, subject: str, receive: Receive) -> int:
         """Hand each message on `subject` to `receive` as it comes, None when the connection is lost. Returns a number for `unsubscribe`.
 
         Raises:
             NotSent: there is no connection.
         """
-        number = self._next_subscription
-        self._write(subscribe_frame(subject, number))
-        self._next_subscription += 1
-        self._subscriptions[number] = receive
+        self._check_open()
+        try:
+            subscription = await self._nats.subscribe(subject)
+        except _CERTAINLY_NOT as error:
+            raise NotSent(self._why()) from error
+        number = subscription._id  # noqa: SLF001 (what it is delivered under; there is no public way to it)
+        self._subscriptions[number] = (receive, subscription)
         return number
 
-    def unsubscribe(self, number: int) -> None:
+    async def unsubscribe(self, number: int) -> None:
         """No more messages for this subscription."""
-        if self._subscriptions.pop(number, None) is not None and self.is_open:
-            self._write(unsubscribe_frame(number))
+        _, subscription = self._subscriptions.pop(number, (None, None))
+        if subscription is not None and self.is_open:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
 
     @staticmethod
     def new_inbox() -> str:
         """A subject that nobody else uses."""
         return f"_INBOX.{os.urandom(12).hex()}"
 
-    async def flush(self, timeout: float = 5.0) -> None:
-        """Wait until the server has taken everything sent so far.
-
-        Raises:
-            ConnectionLost, TimeoutError: it may not have.
-        """
-        answered: asyncio.Future[None] = self._loop.create_future()
-        self._write(PING)
-        self._flushes.append(answered)
-        await asyncio.wait_for(answered, timeout)
-
     async def close(self, patience: float = 2.0) -> None:
         """Wait up to `patience` seconds for answers under way, send what is left, and close."""
-        if self._transport is not None and self.is_open:
+        if self.is_open:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(patience):
                     await self._idle.wait()
-            self._send_out()
-            self._transport.close()
-            await asyncio.wait([self.lost], timeout=1.0)
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await self._nats.flush(1)
         self.abort()
+        if self._closing is not None:
+            await asyncio.wait([self._closing], timeout=1.0)
 
     def abort(self) -> None:
         """Close at once."""
-        if self._transport is not None:
-            self._transport.abort()
+        self._nats.drop("the connection was closed")
 
-    # What asyncio tells us.
+    # What nats-py tells us.
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+    def _deliver(self, number: int, message: Message) -> None:
+        found = self._subscriptions.get(number)
+        if found is not None:
+            found[0](message)
 
-    def data_received(self, data: bytes) -> None:
-        try:
-            for frame in self._reader.feed(data):
-                if isinstance(frame, Message):
-                    self._deliver(frame)
-                else:
-                    self._obey(frame)
-        except ProtocolError as error:
-            self._complaint = f"not NATS: {error}"
-            self.abort()
+    def _informed(self, values: dict[str, Any]) -> None:
+        self.info.update(values)
+        if values.get("ldm") and not self.leaving.done():
+            self.leaving.set_result(None)
 
-    def pause_writing(self) -> None:
-        self._writable.clear()
+    async def _failed(self, error: Exception) -> None:
+        """An error on the way (it closes the connection itself after most)."""
+        if not self._opened:
+            raise error  # nats-py would try the servers it knows for ever: ours is one, tried once
+        if "permissions violation" in str(error).lower():
+            self.denied = str(error).removeprefix("nats: ")
+        elif isinstance(error, nats.errors.UnexpectedEOF):
+            self._nats.drop(str(error))
 
-    def resume_writing(self) -> None:
-        self._writable.set()
-
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _ended(self, why: str) -> None:
         if self.lost.done():
             return
-        self.lost.set_result(self._complaint or (str(exc) if exc else "the connection was closed"))
-        self._out.clear()
-        self._writable.set()
-        if self._timer is not None:
-            self._timer.cancel()
-        for future in (self._greeted, self._admitted, *self._flushes):
-            if not future.done():
-                future.set_exception(ConnectionLost(self._why()))
-                future.exception()  # nobody may be waiting
-        for receive in [*self._waiting.values(), *self._subscriptions.values()]:
+        self.lost.set_result(why)
+        for receive in [*self._waiting.values(), *(receive for receive, _ in self._subscriptions.values())]:
             receive(None)
         self._waiting.clear()
         self._subscriptions.clear()
+        if self._opening is not None:
+            self._closing = self._loop.create_task(self._end(self._opening))
 
     # Below: in call order.
 
-    async def _start_tls(self, context: ssl.SSLContext, host: str) -> None:
-        assert self._transport is not None
-        transport = await self._loop.start_tls(self._transport, self, context, server_hostname=host)
-        if transport is None:
-            raise ConnectionLost("TLS: the connection was closed")
-        self._transport = transport
+    async def _end(self, opening: asyncio.Task[None]) -> None:
+        """End the tasks of nats-py, where it has not done so itself."""
+        opening.cancel()
+        await asyncio.wait([opening])
+        if not opening.cancelled():
+            opening.exception()
+        with contextlib.suppress(nats.errors.Error, OSError):
+            await self._nats.close()
+
+    async def _room(self) -> None:
+        while self.is_open and self._nats.pending_data_size > MOST_PENDING:  # noqa: ASYNC110 (nats-py tells nobody of room)
+            await asyncio.sleep(LOOK_FOR_ROOM)
+
+    async def _send(self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str) -> None:
+        self._check_open()
+        try:
+            await self._nats.publish(subject, body, reply, cast(dict[str, str], headers))
+        except _CERTAINLY_NOT as error:
+            raise NotSent(self._why()) from error
+
+    def _check_open(self) -> None:
+        if not self.is_open:
+            raise NotSent(self._why())
 
     def _expect(self, receive: Receive) -> str:
         self._requests += 1
@@ -312,59 +299,14 @@ class Connection(asyncio.Protocol):
         if not self._waiting:
             self._idle.set()
 
-    def _write(self, frame: bytes) -> None:
-        if self.lost.done():
-            raise NotSent(self._why())
-        if not self._out:
-            self._loop.call_soon(self._send_out)
-        self._out.append(frame)
-
-    def _send_out(self) -> None:
-        if self._out and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
-        self._out.clear()
-
-    def _deliver(self, message: Message) -> None:
-        if message.subscription == INBOX_SUBSCRIPTION:
-            receive = self._waiting.get(message.subject)
-        else:
-            receive = self._subscriptions.get(message.subscription)
-        if receive is not None:
+    def _answered(self, message: Message | None) -> None:
+        if message is not None and (receive := self._waiting.get(message.subject)) is not None:
             receive(message)
 
-    def _obey(self, frame: Info | Control | ServerError) -> None:
-        if isinstance(frame, Info):
-            self.info.update(frame.values)
-            if not self._greeted.done():
-                self._greeted.set_result(None)
-            if frame.values.get("ldm") and not self.leaving.done():
-                self.leaving.set_result(None)
-        elif isinstance(frame, ServerError):
-            if "permissions violation" in frame.text.lower():
-                self.denied = frame.text
-            else:
-                self._complaint = f"the server says: {frame.text}"  # it closes the connection itself
-        elif frame.name == b"PING":
-            if self.is_open:
-                self._write(PONG)
-        elif frame.name == b"PONG":
-            self._silent_pings = 0
-            if not self._admitted.done():
-                self._admitted.set_result(None)
-            elif self._flushes:
-                answered = self._flushes.pop(0)
-                if not answered.done():
-                    answered.set_result(None)
-
-    def _ping(self) -> None:
-        if self._silent_pings >= MAX_SILENT_PINGS:
-            self._complaint = "the server went silent"
-            self.abort()
-            return
-        self._silent_pings += 1
-        self._flushes.append(self._loop.create_future())  # keeps PONGs in step with who asked
-        self._write(PING)
-        self._timer = self._loop.call_later(PING_INTERVAL, self._ping)
+    def _give_up(self, answer: asyncio.Future[Message | None], timeout: float) -> None:
+        if not answer.done():
+            denied = f" (the server says: {self.denied})" if self.denied else ""
+            answer.set_exception(TimeoutError(f"no answer within {timeout:g} s{denied}"))
 
     def _why(self) -> str:
         return self.lost.result() if self.lost.done() else "the connection is not open"
@@ -373,8 +315,3 @@ class Connection(asyncio.Protocol):
 def _settle(answer: asyncio.Future[Message | None], message: Message | None) -> None:
     if not answer.done():
         answer.set_result(message)
-
-
-def _give_up(answer: asyncio.Future[Message | None], timeout: float) -> None:
-    if not answer.done():
-        answer.set_exception(TimeoutError(f"no answer within {timeout:g} s"))

@@ -20,8 +20,8 @@ import orjson
 
 from aggregate.stream.connection import Connection, ConnectionLost, NoResponders
 from aggregate.stream.jetstream import NANOSECONDS
+from aggregate.stream.nats_client import Message
 from aggregate.stream.setup import StreamFacts
-from aggregate.stream.wire import Message
 
 OLDEST_SERVER = (2, 14, 4)
 SYSTEM_VARZ = "$SYS.REQ.SERVER.PING.VARZ"
@@ -115,12 +115,12 @@ async def _ask_system_account(connection: Connection) -> list[float | None]:
     inbox = connection.new_inbox()
     try:
         first = await connection.request(SYSTEM_VARZ, timeout=GATHER_TIME)
-        number = connection.subscribe(inbox, lambda message: answers.append(message) if message is not None else None)
+        number = await connection.subscribe(inbox, lambda message: answers.append(message) if message is not None else None)
         try:
             await connection.publish(SYSTEM_VARZ, b"", reply=inbox)
             await asyncio.sleep(GATHER_TIME)  # nobody knows how many servers there are: those who do not answer by then do not tell
         finally:
-            connection.unsubscribe(number)
+            await connection.unsubscribe(number)
     except (NoResponders, ConnectionLost, TimeoutError):
         return []
     found: list[float | None] = []

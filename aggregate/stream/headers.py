@@ -62,6 +62,21 @@ def commit_headers(message: CommitMessage, event_types: Iterable[str] | None = N
     return headers
 
 
+def header_size(headers: Mapping[str, str]) -> int:
+    """Bytes that headers take in a message."""
+    return len(f"NATS/1.0\r\n{''.join([f'{name}: {value}' for name, value in headers.items()])}\r\n".encode()) + 2 * len(headers)
+
+
+def parse_headers(head: bytes) -> dict[str, str]:
+    """The headers of a raw block, as JetStream's API hands it out, by name (of equal names the last)."""
+    found = {}
+    for line in head.split(b"\r\n")[1:]:
+        name, colon, value = line.partition(b":")
+        if colon:
+            found[name.decode(errors="replace")] = value.strip().decode(errors="replace")
+    return found
+
+
 def _types_in(message: CommitMessage) -> list[str]:
     payloads = (parse(event.payload) for commit in message.commits for event in commit.events)
     return [str(payload["type"]) if isinstance(payload, Mapping) and "type" in payload else "" for payload in payloads]

@@ -1,20 +1,23 @@
-"""Who we are to a NATS server: the members of CONNECT that say so."""
+"""Who we are to a NATS server, in nats-py's words, checked before it gets them."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from nats.aio.client import RawCredentials
+
 from aggregate.errors import ConfigError, Mistake
 
 _CREDENTIALS_PART = re.compile(r"-{3,}\s*BEGIN ([A-Z ]+?)\s*-{3,}\s*(\S+?)\s*-{3,}\s*END")
-_SEED_SIZE = 36  # two bytes of prefix, 32 of seed, two of checksum
+_CREDENTIALS = (
+    "-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n"
+    "-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+)
+"""A credentials file as nats-py wants it: it never comes back from one without these lines, so it gets the text, not the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +35,26 @@ class Identity:
     credentials: Path | None = None
     nkey_seed: str = field(default="", repr=False)
 
-    def options(self, url: str, info: Mapping[str, Any]) -> dict[str, Any]:
-        """The members of CONNECT for the server at `url`, which said `info`.
+    def options(self, url: str) -> dict[str, Any]:
+        """The arguments of nats-py's `connect` for the server at `url`.
 
         Raises:
             ConfigError: the credentials file or the seed is unusable, or the package that signs is not installed.
         """
         parts = urlsplit(url)
         if parts.username is not None and parts.password is not None:
-            return {"user": unquote(parts.username), "pass": unquote(parts.password)}
+            return {"user": unquote(parts.username), "password": unquote(parts.password)}
         if parts.username is not None:
-            return {"auth_token": unquote(parts.username)}
+            return {"token": unquote(parts.username)}
         if self.user:
-            return {"user": self.user, "pass": self.password}
+            return {"user": self.user, "password": self.password}
         if self.token:
-            return {"auth_token": self.token}
-        nonce = str(info.get("nonce", "")).encode()
+            return {"token": self.token}
         if self.credentials is not None:
             jwt, seed = _read_credentials(self.credentials)
-            return {"jwt": jwt, "sig": _sign(seed, nonce)[0]}
+            return {"user_credentials": RawCredentials(_CREDENTIALS.format(jwt=jwt, seed=_checked(seed)))}
         if self.nkey_seed:
-            signature, public = _sign(self.nkey_seed, nonce)
-            return {"nkey": public, "sig": signature}
+            return {"nkeys_seed_str": _checked(self.nkey_seed.strip())}
         return {}
 
     def check(self) -> None:
@@ -62,39 +63,30 @@ class Identity:
         Raises:
             ConfigError: as for `options`.
         """
-        self.options("nats://nowhere", {})
+        self.options("nats://nowhere")
 
 
 def _read_credentials(path: Path) -> tuple[str, str]:
     try:
         parts = dict(_CREDENTIALS_PART.findall(path.read_text()))
         return parts["NATS USER JWT"], parts["USER NKEY SEED"]
-    except OSError as error:
-        raise ConfigError([Mistake("nats_credentials", f"{path} cannot be read: {error.strerror}")]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Mistake("nats_credentials", f"{path} cannot be read: {error}")]) from error
     except KeyError as error:
         raise ConfigError([Mistake("nats_credentials", f"{path} is no NATS credentials file: it has no part {error}")]) from error
 
 
-def _sign(seed: str, nonce: bytes) -> tuple[str, str]:
-    """Signature of `nonce` and public key, both as NATS writes them."""
+def _checked(seed: str) -> str:
+    """The seed, once it is known that nats-py can sign with it."""
     try:
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 (optional: extra `auth`)
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415
+        import nkeys  # noqa: PLC0415 (optional: extra `auth`)
     except ImportError as error:
-        raise ConfigError([Mistake("nats_nkey_seed", "nkeys need the package cryptography: install the extra `auth`")]) from error
-    raw = _unpack_seed(seed)
-    key = Ed25519PrivateKey.from_private_bytes(raw[2:34])
-    kind = ((raw[0] & 0b111) << 5) | (raw[1] >> 3)
-    public = bytes([kind]) + key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    packed = base64.b32encode(public + binascii.crc_hqx(public, 0).to_bytes(2, "little")).decode().rstrip("=")
-    return base64.urlsafe_b64encode(key.sign(nonce)).decode().rstrip("="), packed
-
-
-def _unpack_seed(seed: str) -> bytes:
+        raise ConfigError([Mistake("nats_nkey_seed", "nkeys need the package nkeys: install the extra `auth`")]) from error
     try:
-        raw = base64.b32decode(seed.strip() + "=" * (-len(seed.strip()) % 8))
-    except binascii.Error:
-        raw = b""
-    if len(raw) != _SEED_SIZE or binascii.crc_hqx(raw[:-2], 0).to_bytes(2, "little") != raw[-2:] or not seed.strip().startswith("S"):
+        prefix, raw = nkeys.decode_seed(seed.encode())
+        whole = nkeys.encode_seed(bytes(raw), prefix).decode() == seed  # the checksum too
+    except (nkeys.NkeysError, ValueError):
+        whole = False
+    if not whole:
         raise ConfigError([Mistake("nats_nkey_seed", "is no nkey seed (58 letters and digits that start with S)")])
-    return raw
+    return seed

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,8 +16,9 @@ import orjson
 
 from aggregate.errors import StreamError, quote
 from aggregate.stream.connection import Connection
+from aggregate.stream.headers import parse_headers
 from aggregate.stream.interface import StoredMessage
-from aggregate.stream.wire import Headers, Message
+from aggregate.stream.nats_client import Message
 
 API = "$JS.API"
 NOT_FOUND = 10059
@@ -28,7 +28,12 @@ NANOSECONDS = 1_000_000_000
 BATCH = 1000
 """Messages asked for in one direct get."""
 
-_STORED = re.compile(rb"\r\nNats-Sequence: (\d+)\r\nNats-Time-Stamp: (\S+)\r\nNats-Num-Pending: \d+\r\nNats-Last-Sequence: (\d+)\r\n")
+SEQUENCE = "Nats-Sequence"
+TIME_STAMP = "Nats-Time-Stamp"
+PENDING = "Nats-Num-Pending"
+LAST_SEQUENCE = "Nats-Last-Sequence"
+_SERVERS = frozenset({"Nats-Stream", "Nats-Subject", SEQUENCE, TIME_STAMP, PENDING, LAST_SEQUENCE})
+"""Headers that the server adds to a message of a direct get."""
 
 
 class ApiError(StreamError):
@@ -93,7 +98,7 @@ async def get_message(connection: Connection, stream: str, *, timeout: float = 5
         subject=str(message["subject"]),
         body=base64.b64decode(message.get("data") or ""),
         time=parse_timestamp(message["time"]),
-        headers=Headers(base64.b64decode(message.get("hdrs") or "")),
+        headers=parse_headers(base64.b64decode(message.get("hdrs") or "")),
     )
 
 
@@ -107,28 +112,32 @@ async def get_batch(connection: Connection, stream: str, subject: str, *, timeou
     messages: list[StoredMessage] = []
     before = 0
     for answer in answers:
-        place, sequence, time, expected = _place(answer.head)
+        sequence, time, expected = _place(answer)
         if expected != before:
             return Batch(messages, 1)  # one got lost on the way between servers: the rest is asked for again
-        messages.append(StoredMessage(sequence, subject, answer.data, time, Headers(answer.head[:place])))
+        messages.append(StoredMessage(sequence, subject, answer.data, time, _own(answer.headers)))
         before = sequence
     if end.status == 404:
         return Batch(messages, 0)
-    complete = int(end.headers.get("Nats-Last-Sequence", before)) == before
-    return Batch(messages, int(end.headers.get("Nats-Num-Pending", "0")) if complete else 1)
+    complete = int(end.headers.get(LAST_SEQUENCE, before)) == before
+    return Batch(messages, int(end.headers.get(PENDING, "0")) if complete else 1)
 
 
-def _place(head: bytes) -> tuple[int, int, int, int]:
-    """Where the server's own headers begin in a message of a direct get; its sequence, time, and the sequence sent before it.
+def _place(message: Message) -> tuple[int, int, int]:
+    """Sequence, time of a message of a direct get, and the sequence sent before it.
 
     Raises:
         StreamError: it does not say.
     """
-    place = head.rfind(b"\r\nNats-Stream: ")
-    found = _STORED.search(head, place) if place >= 0 else None
-    if found is None:
-        raise StreamError(f"direct get: the server does not say where a message stands: {quote(head)}")
-    return place + 2, int(found[1]), parse_timestamp(found[2].decode()), int(found[3])
+    try:
+        headers = message.headers
+        return int(headers[SEQUENCE]), parse_timestamp(headers[TIME_STAMP]), int(headers[LAST_SEQUENCE])
+    except (KeyError, ValueError) as error:
+        raise StreamError(f"direct get: the server does not say where a message stands: {quote(str(message.headers))}") from error
+
+
+def _own(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _SERVERS}
 
 
 def parse_timestamp(text: str) -> int:
@@ -147,4 +156,4 @@ def format_timestamp(milliseconds: int) -> str:
 
 
 def _is_last(message: Message) -> bool:
-    return message.status != 0
+    return message.status != 0 and SEQUENCE not in message.headers

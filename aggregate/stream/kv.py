@@ -6,7 +6,7 @@ its sequence in that stream.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -14,7 +14,6 @@ from aggregate.errors import StreamConflict, StreamError, Unavailable
 from aggregate.stream.connection import Connection, ConnectionLost, NoResponders
 from aggregate.stream.headers import EXPECTED_SEQUENCE
 from aggregate.stream.jetstream import NAME_IN_USE, NOT_FOUND, ApiError, call, get_message, parse_answer
-from aggregate.stream.wire import header_block
 
 WRONG_SEQUENCE = 10071
 SEQUENCE_UNCERTAIN = 10164
@@ -89,9 +88,9 @@ class KeyValue:
             Unavailable: it may or may not have been written: read it to know.
             StreamError: the server refused it.
         """
-        head = header_block({EXPECTED_SEQUENCE: str(revision)})
+        headers = {EXPECTED_SEQUENCE: str(revision)}
         try:
-            return await self._ask(lambda connection: self._put(connection, key, value, head))
+            return await self._ask(lambda connection: self._put(connection, key, value, headers))
         except ApiError as error:
             if error.error_code in {WRONG_SEQUENCE, SEQUENCE_UNCERTAIN}:
                 raise StreamConflict(f"{self._bucket} {key}: it is not at revision {revision}", error.error_code) from error
@@ -108,14 +107,14 @@ class KeyValue:
             raise
         return sorted(subject.removeprefix(prefix) for subject in answer["state"].get("subjects") or ())
 
-    async def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+    async def watch(self, changed: Callable[[], None]) -> Callable[[], Awaitable[None]]:
         """Call `changed` when a key was written, as a hint: read again then, and also now and then. It ends with the connection.
 
         Returns what ends it. Raises Unavailable.
         """
 
-        async def listen(connection: Connection) -> Callable[[], None]:
-            number = connection.subscribe(f"{self._subject('')}>", lambda _: changed())
+        async def listen(connection: Connection) -> Callable[[], Awaitable[None]]:
+            number = await connection.subscribe(f"{self._subject('')}>", lambda _: changed())
             return lambda: connection.unsubscribe(number)
 
         return await self._ask(listen)
@@ -139,8 +138,8 @@ class KeyValue:
                 return await self._ask(lambda connection: call(connection, f"STREAM.INFO.{self._stream}"))
             raise StreamError(f"the bucket {self._bucket} cannot be made: {error}") from error
 
-    async def _put(self, connection: Connection, key: str, value: bytes, head: bytes) -> int:
-        answer = await connection.request(self._subject(key), value, head)
+    async def _put(self, connection: Connection, key: str, value: bytes, headers: Mapping[str, str]) -> int:
+        answer = await connection.request(self._subject(key), value, headers)
         return int(parse_answer(answer.data, f"{self._bucket} {key}")["seq"])
 
     def _subject(self, key: str) -> str:

@@ -23,9 +23,9 @@ from aggregate.stream.interface import StoredMessage
 from aggregate.stream.jetstream import API, NANOSECONDS, NOT_FOUND, ApiError, call, parse_answer
 from aggregate.stream.kv import Asker
 from aggregate.stream.link import Link
+from aggregate.stream.nats_client import Message
 from aggregate.stream.subjects import STREAM_NAME, confirm_subject
 from aggregate.stream.subscription import Passed
-from aggregate.stream.wire import Message, header_block
 
 PULL_MESSAGES = 256
 PULL_BYTES = 8 << 20
@@ -37,7 +37,7 @@ MARK_LIFE = 60
 FIRST_WAIT = 0.05
 LONGEST_WAIT = 2.0
 
-_CLOSED = Message("", 0, "", b"", b"")
+_CLOSED = Message("", "", {}, b"")
 _PULL = json.dumps(
     {
         "batch": PULL_MESSAGES,
@@ -90,21 +90,21 @@ class JetStreamSubscription:
                     self._wait = FIRST_WAIT
                     return taken
             except (_Broken, Unavailable, ConnectionLost, NoResponders, TimeoutError):
-                self._forget_consumer()
+                await self._forget_consumer()
                 await asyncio.sleep(self._wait * random.uniform(0.5, 1.0))
                 self._wait = min(self._wait * 2, LONGEST_WAIT)
         raise StopAsyncIteration
 
     async def mark(self) -> int:
-        head = header_block({TIME_TO_LIVE: f"{MARK_LIFE}s"})
-        answer = await self._ask(lambda connection: connection.request(self._mark_subject, b"", head))
+        headers = {TIME_TO_LIVE: f"{MARK_LIFE}s"}
+        answer = await self._ask(lambda connection: connection.request(self._mark_subject, b"", headers))
         return int(parse_answer(answer.data, "mark")["seq"])
 
     async def close(self) -> None:
         if not self._closed:
             self._closed = True
             self._line.put_nowait(_CLOSED)
-            self._forget_consumer()
+            await self._forget_consumer()
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,16 +138,16 @@ class JetStreamSubscription:
             raise
         line: asyncio.Queue[Message | None] = asyncio.Queue()
         inbox = connection.new_inbox()
-        self._listening = connection.subscribe(inbox, line.put_nowait)
+        self._listening = await connection.subscribe(inbox, line.put_nowait)
         self._connection, self._consumer, self._inbox, self._line = connection, name, inbox, line
         self._expected, self._open = 1, 0
 
-    def _forget_consumer(self) -> None:
+    async def _forget_consumer(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and connection.is_open:
             with contextlib.suppress(ConnectionLost):
-                connection.unsubscribe(self._listening)
-                connection.send(f"{API}.CONSUMER.DELETE.{STREAM_NAME}.{self._consumer}", b"")
+                await connection.unsubscribe(self._listening)
+                await connection.publish(f"{API}.CONSUMER.DELETE.{STREAM_NAME}.{self._consumer}", b"")
 
     async def _pull(self, connection: Connection) -> None:
         await connection.publish(f"{API}.CONSUMER.MSG.NEXT.{STREAM_NAME}.{self._consumer}", _PULL, reply=self._inbox)
@@ -161,7 +161,7 @@ class JetStreamSubscription:
         """
         if message is None:
             raise _Broken
-        if message.head and (status := message.status):
+        if not message.reply and (status := message.status):
             if status == 100:
                 return None  # the server is alive
             if status in {404, 408} or (status == 409 and message.description.startswith(("Batch Completed", "Message Size Exceeds"))):

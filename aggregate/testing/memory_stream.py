@@ -10,13 +10,12 @@ from typing import Self
 
 from aggregate.errors import MessageTooLarge, OutcomeUnknown, StreamConflict, Unavailable
 from aggregate.stream.events import EventStream
-from aggregate.stream.headers import MESSAGE_ID, TIME_TO_LIVE
+from aggregate.stream.headers import MESSAGE_ID, TIME_TO_LIVE, header_size
 from aggregate.stream.interface import Appended, StoredMessage
 from aggregate.stream.owners import decode_owner, encode_owner
 from aggregate.stream.programs import Source
 from aggregate.stream.subjects import confirm_subject, filter_subject, key_of, owner_subject, subject_matches, subject_of
 from aggregate.stream.subscription import Passed
-from aggregate.stream.wire import header_block
 from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId
 
 DUPLICATE_WINDOW = 120.0
@@ -69,7 +68,7 @@ class MemoryStream(EventStream):
         timeout: float = 5.0,
     ) -> Appended:
         self._ask()
-        size = len(header_block(headers)) + len(body)
+        size = header_size(headers) + len(body)
         if size > self._max_payload:
             raise MessageTooLarge(size, self._max_payload)
         if self.before_append is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,9 +19,34 @@ from aggregate.stream.identity import Identity
 from aggregate.testing.nats import EmbeddedNats
 
 
-def _nkey_seed() -> str:
-    raw = bytes([(18 << 3) | (20 << 3 >> 5), (20 << 3 & 0b11111) << 3]) + bytes(range(32))
-    return base64.b32encode(raw + binascii.crc_hqx(raw, 0).to_bytes(2, "little")).decode().rstrip("=")
+def _nkey_seed(kind: str = "user", first: int = 0) -> str:
+    nkeys = pytest.importorskip("nkeys", reason="the extra `auth`")
+    prefix = {"operator": nkeys.PREFIX_BYTE_OPERATOR, "account": nkeys.PREFIX_BYTE_ACCOUNT, "user": nkeys.PREFIX_BYTE_USER}[kind]
+    return str(nkeys.encode_seed(bytes(range(first, first + 32)), prefix).decode())
+
+
+def _public(seed: str) -> str:
+    nkeys = pytest.importorskip("nkeys", reason="the extra `auth`")
+    return str(nkeys.from_seed(bytearray(seed.encode())).public_key.decode())
+
+
+def _jwt(signer: str, subject: str, kind: str, *, storage: bool = False) -> str:
+    """A claim of NATS about `subject`, signed with the seed `signer`."""
+    import nkeys
+
+    claim = {"jti": "x", "iat": 1, "iss": _public(signer), "sub": _public(subject), "name": kind, "nats": {"type": kind, "version": 2}}
+    if kind == "account":
+        unlimited = ["subs", "data", "payload", "imports", "exports", "conn", "leaf"]
+        unlimited += ["mem_storage", "disk_storage", "streams", "consumer"] if storage else []
+        claim["nats"]["limits"] = {"wildcards": True, **dict.fromkeys(unlimited, -1)}  # type: ignore[index]
+    if kind == "user":
+        claim["nats"] |= {"subs": -1, "data": -1, "payload": -1}  # type: ignore[operator]
+    signed = ".".join(_packed(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "ed25519-nkey"}, claim))
+    return f"{signed}.{_packed(nkeys.from_seed(bytearray(signer.encode())).sign(signed.encode()))}"
+
+
+def _packed(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 @pytest.mark.parametrize(
@@ -50,32 +75,33 @@ async def test_user_and_password_in_the_url() -> None:
 
 
 async def test_an_nkey_seed() -> None:
-    pytest.importorskip("cryptography", reason="the extra `auth`")
     seed = _nkey_seed()
-    public = Identity(nkey_seed=seed).options("nats://h", {"nonce": "n"})["nkey"]
-    assert seed.startswith("SU")
-    assert public.startswith("U")
+    public = _public(seed)
     async with EmbeddedNats(extra={"authorization": {"users": [{"nkey": public}]}}) as nats:
         client = await StreamClient.connect([nats.url], identity=Identity(nkey_seed=seed))
         assert client.health().ready
         await client.close()
 
 
-def test_a_credentials_file(tmp_path: Path) -> None:
-    pytest.importorskip("cryptography", reason="the extra `auth`")
+async def test_a_credentials_file(tmp_path: Path) -> None:
+    operator, account, user = (_nkey_seed(kind) for kind in ("operator", "account", "user"))
     path = tmp_path / "user.creds"
-    seed = _nkey_seed()
     path.write_text(
-        "-----BEGIN NATS USER JWT-----\nabc.def.ghi\n------END NATS USER JWT------\n\n"
-        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+        f"-----BEGIN NATS USER JWT-----\r\n{_jwt(account, user, 'user')}\r\n------END NATS USER JWT------\r\n\r\n"
+        f"-----BEGIN USER NKEY SEED-----\r\n{user}\r\n------END USER NKEY SEED------\r\n"
     )
-    options = Identity(credentials=path).options("nats://h", {"nonce": "n"})
-    assert options["jwt"] == "abc.def.ghi"
-    assert options["sig"] == Identity(nkey_seed=seed).options("nats://h", {"nonce": "n"})["sig"]
+    trust: dict[str, Any] = {"operator": _jwt(operator, operator, "operator"), "resolver": "MEMORY"}
+    system = _nkey_seed("account", 1)
+    accounts = {_public(seed): _jwt(operator, seed, "account", storage=seed == account) for seed in (account, system)}
+    trust |= {"resolver_preload": accounts, "system_account": _public(system)}
+    async with EmbeddedNats(extra=trust) as nats:
+        client = await StreamClient.connect([nats.url], identity=Identity(credentials=path))
+        assert client.health().ready
+        await client.close()
 
 
 async def test_an_unusable_identity_is_a_mistake_in_the_settings(tmp_path: Path) -> None:
-    pytest.importorskip("cryptography", reason="the extra `auth`")
+    pytest.importorskip("nkeys", reason="the extra `auth`")
     empty = tmp_path / "empty.creds"
     empty.write_text("nothing")
     for identity in (
@@ -83,6 +109,8 @@ async def test_an_unusable_identity_is_a_mistake_in_the_settings(tmp_path: Path)
         Identity(credentials=empty),
         Identity(nkey_seed="SUAB"),
         Identity(nkey_seed="x"),
+        Identity(nkey_seed="é"),
+        Identity(nkey_seed=_nkey_seed()[:-1] + "A"),
     ):
         with pytest.raises(ConfigError):
             await StreamClient.connect(["nats://127.0.0.1:1"], identity=identity)

@@ -59,7 +59,7 @@ async def test_who_watches_is_given_a_hint(bucket: KeyValue) -> None:
     stop = await bucket.watch(lambda: hints.append(None))
     revision = await bucket.put("a", b"one", revision=0)
     await eventually(lambda: len(hints) == 1)
-    stop()
+    await stop()
     await bucket.put("a", b"two", revision=revision)
     await bucket.keys()
     assert len(hints) == 1
