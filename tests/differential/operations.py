@@ -1,4 +1,3 @@
-
 """Each operation of the language by itself, over values of every type and of lengths where charges step: one source, many inputs."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """`decide` and `execute`: commands in, events, rejections and errors out; `ctx` and `meta` (rulings 25, 26, 29, 41, 47)."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """`fold_commits`: stored commit messages onto a state; what they say of themselves is checked."""
 
 from __future__ import annotations

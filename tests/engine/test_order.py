@@ -1,4 +1,3 @@
-
 """The order of things: what is evaluated, checked and charged first, and where it stands (rulings 1, 14, 30, 34 to 43)."""
 
 from __future__ import annotations
