@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from aggregate.errors import ConfigError, Mistake
+
 __all__ = ["implementation", "snapshot_key", "snapshot_prefix", "split_subject", "subject"]
 
 implementation = "pure"
@@ -20,7 +22,8 @@ else:
         from aggregate.engine._keys import snapshot_key, snapshot_prefix, split_subject, subject
 
         implementation = "native"
-    except ImportError:
+    except ImportError as error:
         if os.environ.get("AGGREGATE_ENGINE") == "native":
-            raise
+            why = "the native engine is asked for, but aggregate.engine._keys is not built; install a wheel or build it, or choose `pure`"
+            raise ConfigError([Mistake("AGGREGATE_ENGINE", why)]) from error
         from aggregate.engine.pure.keys import snapshot_key, snapshot_prefix, split_subject, subject
