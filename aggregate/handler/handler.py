@@ -21,7 +21,6 @@ from aggregate.errors import (
     NotFound,
     OutcomeUnknown,
     Overloaded,
-    Rejected,
     Unavailable,
     ValidationError,
 )
@@ -34,6 +33,7 @@ from aggregate.handler.loader import Loader, LogOlder
 from aggregate.handler.log_guard import LogGuard
 from aggregate.handler.pending import Pending
 from aggregate.handler.quota import Quota
+from aggregate.handler.recording import record_of
 from aggregate.handler.verifying import Verification, Verifier
 from aggregate.runtime import ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
@@ -53,7 +53,7 @@ from aggregate.types import (
     Version,
     uuid7_milliseconds,
 )
-from aggregate.types.record import CommandRecord, Observer
+from aggregate.types.record import Observer
 from aggregate.types.time import now_milliseconds
 
 log = logging.getLogger(__name__)
@@ -382,38 +382,9 @@ class AggregateHandler:
     ) -> None:
         if not self._observers:
             return
-        record = _record(command, pending, started, receipt, error)
+        record = record_of(command, pending, started, receipt, error)
         for observer in self._observers:
             try:
                 observer(record)
             except Exception:
                 log.exception("an observer failed")
-
-
-def _record(
-    command: Command, pending: Pending | None, started: float, receipt: Receipt | None, error: AggregateError | None
-) -> CommandRecord:
-    traceparent = command.metadata.get("traceparent", "")
-    return CommandRecord(
-        tenant_id=command.tenant_id,
-        aggregate_type=command.aggregate_type,
-        aggregate_id=command.aggregate_id,
-        command_id=command.command_id,
-        version=0 if receipt is None else int(receipt.version),
-        outcome="accepted" if error is None else "rejected" if isinstance(error, Rejected) else "failed",
-        code="" if error is None else error.code,
-        reason="" if error is None else error.reason,
-        message="" if error is None else str(error),
-        gas=0 if pending is None else pending.gas,
-        events=0 if receipt is None else len(receipt.events),
-        duplicate=receipt is not None and receipt.duplicate,
-        retries=0 if pending is None else pending.retries,
-        cold=pending is not None and pending.cold,
-        total_seconds=time.perf_counter() - started,
-        load_seconds=0.0 if pending is None else pending.load_seconds,
-        execute_seconds=0.0 if pending is None else pending.execute_seconds,
-        append_seconds=0.0 if pending is None else pending.append_seconds,
-        correlation_id=command.metadata.get("correlation_id", ""),
-        trace_id=traceparent[3:35],
-        traceparent=traceparent,
-    )
