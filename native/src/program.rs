@@ -12,7 +12,7 @@ use crate::node::FROZEN;
 use crate::number::{self, Number};
 use crate::outcome::{check_events, check_typed, write_events};
 use crate::reads::reads;
-use crate::skim::Wanted;
+use crate::skim::{Part, Wanted};
 use crate::state::State;
 use crate::text::Str;
 use crate::value::{MAX_TEXT, Map, Value};
@@ -84,7 +84,7 @@ impl Program {
     pub fn new(code: Code) -> Program {
         let type_name = Str::new("type");
         let event_reads = code.apply.and_then(|apply| reads(&code, apply, 1, false)).map(|mut wanted| {
-            wanted.add(&type_name, None);
+            wanted.add(&type_name, Part::All);
             wanted
         });
         let row_reads = if code.kind == Kind::Filter { reads(&code, 0, 0, true) } else { None };

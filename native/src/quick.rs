@@ -4,12 +4,13 @@
 use crate::key::Key;
 use crate::map::Entries;
 use crate::node::FROZEN;
+use crate::number::Number;
 use crate::number_text::from_text;
 use crate::scan::{ascii_end, first_special, plain_end, word_at};
 use crate::scratch::Scratch;
-use crate::skim::Wanted;
+use crate::skim::{Part, Wanted};
 use crate::text::Str;
-use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Value};
+use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Range, Value};
 
 /// So many digits are in the domain wherever the point stands.
 const DIGITS: usize = 34;
@@ -148,7 +149,8 @@ impl<'a> Quick<'a> {
     }
 
     /// A map of which only some members are wanted: their values are appended to `out`.
-    fn members(&mut self, wanted: &Wanted, out: &mut Vec<Value>) -> Option<()> {
+    /// How many it has is the result.
+    fn members(&mut self, wanted: &Wanted, out: &mut Vec<Value>) -> Option<usize> {
         if self.peek() != b'{' {
             return None;
         }
@@ -166,8 +168,9 @@ impl<'a> Quick<'a> {
                     None => self.skip()?,
                     Some(place) => {
                         likely = place + 1;
-                        out[first + place] = match wanted.inner(place) {
-                            Some(inner) if self.peek() == b'{' => self.part(inner)?,
+                        out[first + place] = match (wanted.part(place), self.peek()) {
+                            (Part::Inner(inner), b'{') => self.part(inner)?,
+                            (Part::Count, b'{' | b'[') => self.count()?,
                             _ => self.value()?,
                         };
                     }
@@ -179,7 +182,7 @@ impl<'a> Quick<'a> {
         }
         self.leave();
         self.scratch.keys.truncate(first_key);
-        (seen.count <= MAX_MAP).then_some(())
+        (seen.count <= MAX_MAP).then_some(seen.count)
     }
 
     /// A map with the wanted members alone.
@@ -194,24 +197,62 @@ impl<'a> Quick<'a> {
     fn skip(&mut self) -> Option<()> {
         match self.peek() {
             b'"' => self.string().map(drop),
-            b'[' => {
-                self.enter()?;
-                let mut count = 0;
-                if self.peek() != b']' {
-                    loop {
-                        self.skip()?;
-                        count += 1;
-                        if !self.goes_on(b']')? {
-                            break;
-                        }
-                    }
-                }
-                self.leave();
-                (count <= MAX_LIST).then_some(())
-            }
-            b'{' => self.members(&Wanted::default(), &mut Vec::new()),
+            b'[' | b'{' => self.elements().map(drop),
+            b'-' | b'0'..=b'9' => self.skip_number(),
             _ => self.value().map(drop),
         }
+    }
+
+    /// Check a list or map and go behind it: how many elements it has.
+    fn elements(&mut self) -> Option<usize> {
+        if self.peek() == b'{' {
+            return self.members(&Wanted::default(), &mut Vec::new());
+        }
+        self.enter()?;
+        let mut count = 0;
+        if self.peek() != b']' {
+            loop {
+                self.skip()?;
+                count += 1;
+                if !self.goes_on(b']')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        (count <= MAX_LIST).then_some(count)
+    }
+
+    /// What stands for a list or map where only its length is looked at.
+    fn count(&mut self) -> Option<Value> {
+        let count = self.elements()?;
+        Some(Range::create(Number::Int(0), Number::Int(1), count as u64))
+    }
+
+    /// Check a number and go behind it.
+    #[inline]
+    fn skip_number(&mut self) -> Option<()> {
+        let (bytes, start) = (self.bytes, self.at);
+        let first = start + usize::from(byte(bytes, start) == b'-');
+        let mut at = first;
+        while byte(bytes, at).is_ascii_digit() {
+            at += 1;
+        }
+        if at == first || (at > first + 1 && bytes[first] == b'0') {
+            return None;
+        }
+        if byte(bytes, at) == b'.' {
+            let point = at;
+            at += 1;
+            while byte(bytes, at).is_ascii_digit() {
+                at += 1;
+            }
+            if at == point + 1 {
+                return None;
+            }
+        }
+        self.at = at;
+        (!matches!(self.peek(), b'e' | b'E') && at - start <= DIGITS).then_some(())
     }
 
     /// Go into a container, to its first token.

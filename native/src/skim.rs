@@ -14,26 +14,41 @@ struct Member {
     name: Str,
     /// Of the name, as a `Key` has it.
     head: u64,
+    part: Part,
+}
+
+/// What of a member is read.
+pub enum Part {
+    All,
     /// Of a map, only these members.
-    inner: Option<Wanted>,
+    Inner(Wanted),
+    /// Of a list or map, only how many elements it has.
+    Count,
 }
 
 impl Wanted {
-    /// The member `name` is read: all of it, or of a map only these members of its own.
-    pub fn add(&mut self, name: &Str, inner: Option<&Str>) {
-        let at = match self.0.binary_search_by(|member| member.name.cmp(name)) {
-            Ok(at) => at,
+    /// The member `name` is read: this part of it, and whatever was added before.
+    pub fn add(&mut self, name: &Str, part: Part) {
+        match self.0.binary_search_by(|member| member.name.cmp(name)) {
             Err(at) => {
-                let (head, inner) = (Key::of(name.as_str().as_bytes()).head, inner.map(|_| Wanted::default()));
-                self.0.insert(at, Member { name: name.clone(), head, inner });
-                at
+                let head = Key::of(name.as_str().as_bytes()).head;
+                self.0.insert(at, Member { name: name.clone(), head, part });
             }
-        };
-        match (inner, &mut self.0[at].inner) {
-            (Some(inner), Some(wanted)) => wanted.add(inner, None),
-            (None, wanted) => *wanted = None,
-            (Some(_), None) => {}
+            Ok(at) => match (part, &mut self.0[at].part) {
+                (Part::Inner(inner), Part::Inner(wanted)) => {
+                    inner.0.into_iter().for_each(|member| wanted.add(&member.name, member.part));
+                }
+                (Part::Count, Part::Count) => {}
+                (_, part) => *part = Part::All,
+            },
         }
+    }
+
+    /// All of one member.
+    pub fn only(name: &Str) -> Wanted {
+        let mut wanted = Wanted::default();
+        wanted.add(name, Part::All);
+        wanted
     }
 
     pub fn len(&self) -> usize {
@@ -54,9 +69,9 @@ impl Wanted {
         self.0.iter().position(is_key)
     }
 
-    /// Of the member at `at`, where it is a map: the members that are wanted of it; None: all of it.
-    pub fn inner(&self, at: usize) -> Option<&Wanted> {
-        self.0[at].inner.as_ref()
+    /// What is wanted of the member at `at`.
+    pub fn part(&self, at: usize) -> &Part {
+        &self.0[at].part
     }
 
     pub fn names(&self) -> impl Iterator<Item = &Str> {
@@ -66,7 +81,7 @@ impl Wanted {
     pub fn mark_shared(&self) {
         for member in &self.0 {
             member.name.mark_shared();
-            if let Some(inner) = &member.inner {
+            if let Part::Inner(inner) = &member.part {
                 inner.mark_shared();
             }
         }
