@@ -45,6 +45,18 @@ impl Machine<'_> {
         true
     }
 
+    /// `free op constant`
+    #[inline]
+    pub(crate) fn free_binary(&mut self, site: u32, op: Op2, constant: u32, base: usize) -> Result<Value, Halt> {
+        let site = &self.code.sites[site as usize];
+        let left = access::member(&self.stack[base], &site.name, &site.hint).unwrap_or(&Value::Null);
+        match (op, left, &self.code.constants[constant as usize]) {
+            (Op2::Equal, Value::Short(a), Value::Short(b)) => Ok(Value::Bool(a == b)),
+            (Op2::Differs, Value::Short(a), Value::Short(b)) => Ok(Value::Bool(a != b)),
+            (op, left, right) => operators::binary(&mut self.context, op, left, right),
+        }
+    }
+
     /// `local.name`
     #[inline]
     pub(crate) fn local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<Value, Halt> {

@@ -83,18 +83,27 @@ impl<'p> Machine<'p> {
     #[inline(always)]
     pub fn run(&mut self, function: usize, arguments: [Value; 3], gas: u64) -> Result<Value, Halt> {
         let declared = self.code.functions[function].params;
-        for (index, argument) in arguments.into_iter().enumerate() {
-            if index < declared {
-                self.stack.push(argument);
-            } else {
-                argument.discard();
-            }
+        let [first, second, third] = arguments;
+        if declared > 0 {
+            self.stack.push(first)
+        } else {
+            first.discard()
+        }
+        if declared > 1 {
+            self.stack.push(second)
+        } else {
+            second.discard()
+        }
+        if declared > 2 {
+            self.stack.push(third)
+        } else {
+            third.discard()
         }
         self.start(function, gas)
     }
 
     /// As `run`, the arguments are on the stack.
-    fn start(&mut self, function: usize, gas: u64) -> Result<Value, Halt> {
+    pub(crate) fn start(&mut self, function: usize, gas: u64) -> Result<Value, Halt> {
         self.context.begin(gas);
         self.enter(function, 0, 0);
         // the run leaves nothing half done behind: what it made is dropped, what it was given is frozen
@@ -150,6 +159,14 @@ impl<'p> Machine<'p> {
         self.stack.pop().unwrap_or(Value::Unbound)
     }
 
+    /// Drop what stands from `length` on.
+    #[inline]
+    fn discard_to(&mut self, length: usize) {
+        while self.stack.len() > length {
+            self.pop().discard();
+        }
+    }
+
     fn go(&mut self) -> Result<Value, Halt> {
         let code = self.code;
         let (mut base, mut pc) = match self.frames.last() {
@@ -174,6 +191,10 @@ impl<'p> Machine<'p> {
                     let site = &code.sites[site as usize];
                     let found = access::member(&self.stack[base], &site.name, &site.hint);
                     let value = found.cloned().unwrap_or(Value::Null);
+                    self.stack.push(value);
+                }
+                Op::FreeBinary { site, op, constant } => {
+                    let value = self.free_binary(site, op, constant, base)?;
                     self.stack.push(value);
                 }
                 Op::FreeField { outer, inner } => {
@@ -276,7 +297,7 @@ impl<'p> Machine<'p> {
                     let (values, given) = self.stack[first..].split_at(call.positional);
                     let args = Args { values, names: &call.names, given };
                     let value = call_function(&mut self.context, call.index, &args)?;
-                    self.stack.truncate(first);
+                    self.discard_to(first);
                     self.stack.push(value);
                 }
                 Op::Method(call) => {
@@ -287,7 +308,7 @@ impl<'p> Machine<'p> {
                     let args = Args { values, names: &call.names, given };
                     let receiver = &below[first - 1];
                     let value = call_method(&mut self.context, call.index, receiver, &args)?;
-                    self.stack.truncate(first - 1);
+                    self.discard_to(first - 1);
                     self.stack.push(value);
                 }
                 Op::Pop => drop(self.pop()),
@@ -296,11 +317,11 @@ impl<'p> Machine<'p> {
                     if !self.stack.last().is_some_and(Value::is_true) {
                         pc = to as usize;
                     }
-                    self.stack.truncate(self.stack.len() - 1);
+                    self.pop().discard();
                 }
                 Op::And(to) => {
                     if self.stack.last().is_some_and(Value::is_true) {
-                        drop(self.pop());
+                        self.pop().discard();
                     } else {
                         pc = to as usize;
                     }
@@ -309,7 +330,7 @@ impl<'p> Machine<'p> {
                     if self.stack.last().is_some_and(Value::is_true) {
                         pc = to as usize;
                     } else {
-                        drop(self.pop());
+                        self.pop().discard();
                     }
                 }
                 Op::Iterate => self.start_loop()?,
@@ -324,9 +345,7 @@ impl<'p> Machine<'p> {
                     let value = self.pop();
                     let Some(frame) = self.frames.pop() else { return Ok(value) };
                     self.loops.truncate(frame.loops);
-                    while self.stack.len() > frame.base {
-                        self.pop().discard();
-                    }
+                    self.discard_to(frame.base);
                     let Some(caller) = self.frames.last() else { return Ok(value) };
                     base = caller.base;
                     pc = frame.back;

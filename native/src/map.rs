@@ -34,11 +34,12 @@ impl Entries {
         }
     }
 
-    /// Give the entries these values, in the order of the keys, for the ones they had. For maps of a few entries.
+    /// Of a map of a few entries: all of them, whose keys must stay.
     #[inline]
-    pub fn swap_values(&mut self, values: &mut [Value]) {
-        if let Entries::Few(entries) = self {
-            entries.iter_mut().zip(values).for_each(|(entry, value)| std::mem::swap(&mut entry.1, value));
+    pub fn few(&mut self) -> &mut [(Str, Value)] {
+        match self {
+            Entries::Few(entries) => entries,
+            Entries::Many(_) => &mut [],
         }
     }
 

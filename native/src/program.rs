@@ -256,7 +256,7 @@ impl Program {
         };
         let mut machine = Machine::new(&self.code);
         let text = if self.code.kind == Kind::Filter {
-            machine.filter(state, meta, gas).map(|matched| match matched {
+            machine.filter(&state, &meta, gas).map(|matched| match matched {
                 None => b"null".to_vec(),
                 Some(true) => b"true".to_vec(),
                 Some(false) => b"false".to_vec(),
@@ -283,8 +283,12 @@ impl Machine<'_> {
 
     /// The value of a filter: true, false or null.
     #[inline]
-    pub fn filter(&mut self, state: Value, meta: Value, gas: u64) -> Result<Option<bool>, Halt> {
-        match self.run(0, [state, meta, Value::Null], gas)? {
+    pub fn filter(&mut self, state: &Value, meta: &Value, gas: u64) -> Result<Option<bool>, Halt> {
+        let declared = self.code.functions[0].params;
+        for argument in [state, meta].into_iter().take(declared) {
+            self.stack.push(argument.clone());
+        }
+        match self.start(0, gas)? {
             Value::Null => Ok(None),
             Value::Bool(matched) => Ok(Some(matched)),
             other => {

@@ -36,6 +36,7 @@ pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Want
             Op::FreeField { outer, inner } if free => {
                 wanted.add(name(outer), Part::Inner(Wanted::only(name(inner))));
             }
+            Op::FreeBinary { site, .. } if free => wanted.add(name(site), Part::All),
             Op::Free(site) if free => wanted.add(name(site), part()),
             Op::Local(used) | Op::SetLocal(used) if used == u32::from(slot) => return None,
             Op::ReturnMerged { slot: used, .. } if used == slot => return None,

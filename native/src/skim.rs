@@ -88,6 +88,49 @@ impl Wanted {
     }
 }
 
+/// Where the values of wanted members go, in their order.
+pub trait Slots {
+    /// Make all of them unbound.
+    fn unbind(&mut self);
+
+    fn slot(&mut self, at: usize) -> &mut Value;
+}
+
+/// No member is wanted.
+pub struct Nothing;
+
+impl Slots for Nothing {
+    fn unbind(&mut self) {}
+
+    fn slot(&mut self, _: usize) -> &mut Value {
+        unreachable!("nothing is wanted")
+    }
+}
+
+impl Slots for &mut [Value] {
+    #[inline]
+    fn unbind(&mut self) {
+        self.iter_mut().for_each(|slot| std::mem::replace(slot, Value::Unbound).discard());
+    }
+
+    #[inline(always)]
+    fn slot(&mut self, at: usize) -> &mut Value {
+        &mut self[at]
+    }
+}
+
+impl Slots for &mut [(Str, Value)] {
+    #[inline]
+    fn unbind(&mut self) {
+        self.iter_mut().for_each(|entry| std::mem::replace(&mut entry.1, Value::Unbound).discard());
+    }
+
+    #[inline(always)]
+    fn slot(&mut self, at: usize) -> &mut Value {
+        &mut self[at].1
+    }
+}
+
 /// A map that stands for one document after the other: it has an entry for each wanted member, `Unbound` where the document has none.
 /// Only field reads may look at it, which take that for a missing key.
 pub struct Record<'w> {
@@ -106,14 +149,28 @@ impl<'w> Record<'w> {
 
     /// The map with these values, in the order of `wanted`; in their place the ones of the document before are left.
     #[inline]
-    pub fn fill(&mut self, values: &mut [Value]) -> Value {
+    pub fn fill(&mut self, values: &mut [Value]) -> &Value {
+        self.change(|entries| {
+            entries.iter_mut().zip(values).for_each(|(entry, value)| std::mem::swap(&mut entry.1, value))
+        });
+        &self.map
+    }
+
+    /// The map with the values that `read` writes; None where it says that they have no meaning.
+    #[inline]
+    pub fn read(&mut self, read: impl FnOnce(&mut [(Str, Value)]) -> bool) -> Option<&Value> {
+        self.change(read).then_some(&self.map)
+    }
+
+    #[inline]
+    fn change<R: Default>(&mut self, change: impl FnOnce(&mut [(Str, Value)]) -> R) -> R {
         if !matches!(&self.map, Value::Map(map) if map.is_unique_but(0)) {
             // somebody kept the last one, which cannot be where only members are read, so this is for safety alone
             self.map = Record::empty(self.wanted);
         }
-        if let Value::Map(map) = &self.map {
-            map.change(|entries| entries.swap_values(values));
+        match &self.map {
+            Value::Map(map) => map.change(|entries| change(entries.few())),
+            _ => R::default(),
         }
-        self.map.clone()
     }
 }

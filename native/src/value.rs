@@ -290,6 +290,7 @@ impl Value {
         }
     }
 
+    #[inline]
     pub fn is_true(&self) -> bool {
         match self {
             Value::Unbound | Value::Null => false,
