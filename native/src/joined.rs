@@ -59,11 +59,15 @@ impl Machine<'_> {
 
     /// `local.name`
     #[inline]
-    pub(crate) fn local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<Value, Halt> {
+    pub(crate) fn push_local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<(), Halt> {
         let at_site = &self.code.sites[site as usize];
         let value = &self.stack[base + usize::from(slot)];
-        match access::field(&self.context, value, &at_site.name, &at_site.hint) {
-            Ok(value) => Ok(value),
+        match access::field_ref(&self.context, value, &at_site.name, &at_site.hint) {
+            Ok(found) => {
+                let value = found.unwrap_or(&Value::Null).clone();
+                self.stack.push(value);
+                Ok(())
+            }
             Err(halt) => Err(self.no_local_field(halt, (slot, site), base)),
         }
     }

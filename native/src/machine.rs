@@ -180,13 +180,14 @@ impl<'p> Machine<'p> {
                 Op::Unit(weight) => self.context.charge(u64::from(weight))?,
                 Op::Constant(index) => self.stack.push(code.constants[index as usize].clone()),
                 Op::Local(slot) => {
-                    let value = self.local(base, slot)?;
+                    let value = &self.stack[base + slot as usize];
+                    if matches!(value, Value::Unbound) {
+                        return Err(self.unbound(slot));
+                    }
+                    let value = value.clone();
                     self.stack.push(value);
                 }
-                Op::LocalField { slot, site } => {
-                    let value = self.local_field(slot, site, base)?;
-                    self.stack.push(value);
-                }
+                Op::LocalField { slot, site } => self.push_local_field(slot, site, base)?,
                 Op::Free(site) => {
                     let site = &code.sites[site as usize];
                     let found = access::member(&self.stack[base], &site.name, &site.hint);
@@ -200,19 +201,24 @@ impl<'p> Machine<'p> {
                 Op::FreeField { outer, inner } => {
                     let (outer, inner) = (&code.sites[outer as usize], &code.sites[inner as usize]);
                     let found = access::member(&self.stack[base], &outer.name, &outer.hint).unwrap_or(&Value::Null);
-                    let value = access::field(&self.context, found, &inner.name, &inner.hint)?;
+                    let found = access::field_ref(&self.context, found, &inner.name, &inner.hint)?;
+                    let value = found.unwrap_or(&Value::Null).clone();
                     self.stack.push(value);
                 }
                 Op::Field(site) => {
                     let site = &code.sites[site as usize];
-                    let value = self.pop();
-                    let field = access::field(&self.context, &value, &site.name, &site.hint)?;
-                    self.stack.push(field);
+                    if let Some(top) = self.stack.last_mut() {
+                        let found = access::field_ref(&self.context, top, &site.name, &site.hint)?;
+                        let value = found.unwrap_or(&Value::Null).clone();
+                        std::mem::replace(top, value).discard();
+                    }
                 }
                 Op::Index => {
                     let key = self.pop();
                     let container = self.pop();
                     let value = access::index(&mut self.context, &container, &key)?;
+                    container.discard();
+                    key.discard();
                     self.stack.push(value);
                 }
                 Op::Slice { start, stop } => {
@@ -370,7 +376,8 @@ impl<'p> Machine<'p> {
                 Op::ReadField(site) => {
                     let site = &code.sites[site as usize];
                     let target = &self.stack[self.stack.len() - 1];
-                    let value = access::field(&self.context, target, &site.name, &site.hint)?;
+                    let found = access::field_ref(&self.context, target, &site.name, &site.hint)?;
+                    let value = found.unwrap_or(&Value::Null).clone();
                     self.stack.push(value);
                 }
                 Op::ReadIndex => {
@@ -395,13 +402,6 @@ impl<'p> Machine<'p> {
                     self.unpack(&value, &code.slots[slots as usize], base)?;
                 }
             }
-        }
-    }
-
-    fn local(&self, base: usize, slot: u32) -> Result<Value, Halt> {
-        match &self.stack[base + slot as usize] {
-            Value::Unbound => Err(self.unbound(slot)),
-            value => Ok(value.clone()),
         }
     }
 
