@@ -13,16 +13,7 @@ use crate::value::{MAX_KEY, MAX_MAP, Map, Value};
 /// The charge for a write of `x[i]`.
 const WRITE_ELEMENT: u64 = 2;
 
-/// `value.name`; costs nothing beyond its unit. `hint` is the site's position cache.
-#[inline]
-pub fn field(context: &Context, value: &Value, name: &Str, hint: &AtomicU32) -> Result<Value, Halt> {
-    match field_ref(context, value, name, hint)? {
-        Some(found) => Ok(found.clone()),
-        None => Ok(Value::Null),
-    }
-}
-
-/// As `field`, borrowed; None where a filter makes null of it.
+/// `value.name`; costs nothing beyond its unit. `hint` is the site's position cache. None where a filter makes null of it.
 #[inline(always)]
 pub fn field_ref<'a>(
     context: &Context,

@@ -69,6 +69,10 @@ impl Assembler {
                 let outer = *outer;
                 self.replace(1, Op::FreeField { outer, inner }, place);
             }
+            ([.., Op::Free(site), Op::Constant(constant)], Op::Binary(op)) => {
+                let (site, constant) = (*site, *constant);
+                self.replace(2, Op::FreeBinary { site, op, constant }, place);
+            }
             ([.., Op::Constant(constant)], Op::Binary(op @ (Op2::Equal | Op2::Differs)))
                 if self.code.constants[*constant as usize].as_str().is_some() =>
             {

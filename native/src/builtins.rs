@@ -106,6 +106,11 @@ pub fn function_named<'a>(name: &str, keywords: impl Iterator<Item = &'a str>) -
     }
 }
 
+/// The built-in function at `index` has this name.
+pub fn is_function(index: usize, name: &str) -> bool {
+    FUNCTIONS[index].name == name
+}
+
 /// The index of a method, where it may be called with keywords or is called without.
 pub fn method_named(name: &str, has_keywords: bool) -> Option<usize> {
     METHODS.iter().position(|method| method.name == name && (!has_keywords || name == "format"))

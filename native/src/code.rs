@@ -85,6 +85,12 @@ pub enum Op {
         outer: u32,
         inner: u32,
     },
+    /// `free op constant` in one step.
+    FreeBinary {
+        site: u32,
+        op: Op2,
+        constant: u32,
+    },
     /// `local.name` in one step.
     LocalField {
         slot: u16,

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyBytes;
 use sha2::{Digest as _, Sha256};
 
 use crate::cache::Cache;
@@ -16,6 +16,7 @@ use crate::document::Document;
 use crate::event_id::event_id;
 use crate::failure::{Halt, engine_bug};
 use crate::folding;
+use crate::given::Items;
 use crate::load::load;
 use crate::machine::PANIC;
 use crate::program::{self, Given, record_of};
@@ -140,10 +141,6 @@ impl Row {
     }
 }
 
-fn slices(texts: &[PyBackedBytes]) -> Vec<&[u8]> {
-    texts.iter().map(|text| &text[..]).collect()
-}
-
 #[pymethods]
 impl Program {
     #[getter]
@@ -212,13 +209,15 @@ impl Program {
         &self,
         py: Python<'_>,
         state: Py<State>,
-        events: Vec<PyBackedBytes>,
+        events: &Bound<'_, PyAny>,
         gas_per_event: u64,
         meta: Option<PyBackedBytes>,
     ) -> PyResult<Fold> {
         self.want(&[Kind::Program])?;
         let given = &state.get().0;
-        let outcome = py.detach(|| guarded(|| self.0.fold(given, &slices(&events), gas_per_event, meta.as_deref())));
+        let events = Items::texts(events)?;
+        let events = events.slices();
+        let outcome = py.detach(|| guarded(|| self.0.fold(given, &events, gas_per_event, meta.as_deref())));
         Fold::new(py, outcome.unwrap_or_else(failed_fold), &state)
     }
 
@@ -226,7 +225,7 @@ impl Program {
         &self,
         py: Python<'_>,
         state: Py<State>,
-        commits: Vec<PyBackedBytes>,
+        commits: &Bound<'_, PyAny>,
         expect: &Bound<'_, PyAny>,
     ) -> PyResult<CommitFold> {
         self.want(&[Kind::Program])?;
@@ -238,7 +237,9 @@ impl Program {
             gas_per_event: expect.getattr("gas_per_event")?.extract()?,
         };
         let given = &state.get().0;
-        let outcome = py.detach(|| guarded(|| self.0.fold_commits(given, &slices(&commits), &expect)));
+        let commits = Items::texts(commits)?;
+        let commits = commits.slices();
+        let outcome = py.detach(|| guarded(|| self.0.fold_commits(given, &commits, &expect)));
         let failed = || crate::commits::CommitFold {
             fold: failed_fold(),
             version: expect.version,
@@ -253,27 +254,22 @@ impl Program {
         &self,
         py: Python<'_>,
         states: &Bound<'_, PyAny>,
-        metas: Option<Vec<PyBackedBytes>>,
+        metas: Option<&Bound<'_, PyAny>>,
         gas_per_row: u64,
         gas_total: u64,
     ) -> PyResult<Matches> {
         self.want(&[Kind::Filter])?;
-        let rows: Vec<Row> = match states.cast::<PyList>() {
-            Ok(list) => list.iter().map(|row| Row::of(&row)).collect::<PyResult<_>>()?,
-            Err(_) => states.try_iter()?.map(|row| Row::of(&row?)).collect::<PyResult<_>>()?,
-        };
+        let rows = Items::rows(states)?;
+        let metas = metas.map(Items::texts).transpose()?;
         if let Some(metas) = &metas {
             if metas.len() != rows.len() {
                 let message = format!("{} metas for {} states", metas.len(), rows.len());
                 return Err(PyValueError::new_err(message));
             }
         }
-        let outcome = py.detach(|| {
-            guarded(|| {
-                let metas = metas.as_ref().map(|metas| slices(metas));
-                self.0.matches(rows.iter().map(Row::given), metas.as_deref(), gas_per_row, gas_total)
-            })
-        });
+        let (rows, metas) = (rows.given(), metas.as_ref().map(Items::slices));
+        let outcome =
+            py.detach(|| guarded(|| self.0.matches(rows.iter().copied(), metas.as_deref(), gas_per_row, gas_total)));
         let failed = || rows::Matches { error: Some(bug_record()), ..rows::Matches::default() };
         Ok(Matches(outcome.unwrap_or_else(failed)))
     }

@@ -98,7 +98,8 @@ impl Program {
         let mut known_type = Value::Unbound;
         for (index, raw) in events.iter().enumerate() {
             let start = values.len();
-            let skimmed = reader.skim(raw, wanted, &mut values);
+            values.resize_with(start + wanted.len(), || Value::Unbound);
+            let skimmed = reader.skim(raw, wanted, &mut values[start..]);
             if skimmed {
                 // the same few types come again and again
                 let of_known_type = scalars_equal(&values[start + kind], &known_type);
@@ -141,7 +142,7 @@ impl Program {
             Events::Whole(values) => drop(values.into_iter().all(apply)),
             Events::Members(wanted, mut values) => {
                 let mut record = Record::new(wanted);
-                let _ = values.chunks_exact_mut(wanted.len()).all(|event| apply(record.fill(event)));
+                let _ = values.chunks_exact_mut(wanted.len()).all(|event| apply(record.fill(event).clone()));
             }
         }
         folding.finish(&mut machine)

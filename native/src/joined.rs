@@ -45,13 +45,29 @@ impl Machine<'_> {
         true
     }
 
+    /// `free op constant`
+    #[inline]
+    pub(crate) fn free_binary(&mut self, site: u32, op: Op2, constant: u32, base: usize) -> Result<Value, Halt> {
+        let site = &self.code.sites[site as usize];
+        let left = access::member(&self.stack[base], &site.name, &site.hint).unwrap_or(&Value::Null);
+        match (op, left, &self.code.constants[constant as usize]) {
+            (Op2::Equal, Value::Short(a), Value::Short(b)) => Ok(Value::Bool(a == b)),
+            (Op2::Differs, Value::Short(a), Value::Short(b)) => Ok(Value::Bool(a != b)),
+            (op, left, right) => operators::binary(&mut self.context, op, left, right),
+        }
+    }
+
     /// `local.name`
     #[inline]
-    pub(crate) fn local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<Value, Halt> {
+    pub(crate) fn push_local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<(), Halt> {
         let at_site = &self.code.sites[site as usize];
         let value = &self.stack[base + usize::from(slot)];
-        match access::field(&self.context, value, &at_site.name, &at_site.hint) {
-            Ok(value) => Ok(value),
+        match access::field_ref(&self.context, value, &at_site.name, &at_site.hint) {
+            Ok(found) => {
+                let value = found.unwrap_or(&Value::Null).clone();
+                self.stack.push(value);
+                Ok(())
+            }
             Err(halt) => Err(self.no_local_field(halt, (slot, site), base)),
         }
     }

@@ -19,6 +19,7 @@ mod folding;
 mod format;
 mod functions;
 mod gas;
+mod given;
 mod ir;
 mod iterables;
 mod joined;

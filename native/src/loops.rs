@@ -87,6 +87,15 @@ impl Machine<'_> {
     /// Begin the next round: pay for it and bind its slots. False when there is none, and the loop is over.
     #[inline]
     pub(crate) fn next_round(&mut self, round: &Round, base: usize) -> Result<bool, Halt> {
+        if let (Some(Loop::List { list, next, .. }), &[slot]) = (self.loops.last_mut(), &round.slots[..]) {
+            // the common case: one copy, from the list into the slot
+            if let Some(item) = list.items().get(*next) {
+                *next += 1;
+                self.context.charge(u64::from(round.weight))?;
+                std::mem::replace(&mut self.stack[base + usize::from(slot)], item.clone()).discard();
+                return Ok(true);
+            }
+        }
         let Some(item) = self.loops.last_mut().and_then(Loop::next) else {
             self.loops.pop();
             return Ok(false);

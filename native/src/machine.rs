@@ -83,18 +83,27 @@ impl<'p> Machine<'p> {
     #[inline(always)]
     pub fn run(&mut self, function: usize, arguments: [Value; 3], gas: u64) -> Result<Value, Halt> {
         let declared = self.code.functions[function].params;
-        for (index, argument) in arguments.into_iter().enumerate() {
-            if index < declared {
-                self.stack.push(argument);
-            } else {
-                argument.discard();
-            }
+        let [first, second, third] = arguments;
+        if declared > 0 {
+            self.stack.push(first)
+        } else {
+            first.discard()
+        }
+        if declared > 1 {
+            self.stack.push(second)
+        } else {
+            second.discard()
+        }
+        if declared > 2 {
+            self.stack.push(third)
+        } else {
+            third.discard()
         }
         self.start(function, gas)
     }
 
     /// As `run`, the arguments are on the stack.
-    fn start(&mut self, function: usize, gas: u64) -> Result<Value, Halt> {
+    pub(crate) fn start(&mut self, function: usize, gas: u64) -> Result<Value, Halt> {
         self.context.begin(gas);
         self.enter(function, 0, 0);
         // the run leaves nothing half done behind: what it made is dropped, what it was given is frozen
@@ -150,6 +159,14 @@ impl<'p> Machine<'p> {
         self.stack.pop().unwrap_or(Value::Unbound)
     }
 
+    /// Drop what stands from `length` on.
+    #[inline]
+    fn discard_to(&mut self, length: usize) {
+        while self.stack.len() > length {
+            self.pop().discard();
+        }
+    }
+
     fn go(&mut self) -> Result<Value, Halt> {
         let code = self.code;
         let (mut base, mut pc) = match self.frames.last() {
@@ -163,35 +180,45 @@ impl<'p> Machine<'p> {
                 Op::Unit(weight) => self.context.charge(u64::from(weight))?,
                 Op::Constant(index) => self.stack.push(code.constants[index as usize].clone()),
                 Op::Local(slot) => {
-                    let value = self.local(base, slot)?;
+                    let value = &self.stack[base + slot as usize];
+                    if matches!(value, Value::Unbound) {
+                        return Err(self.unbound(slot));
+                    }
+                    let value = value.clone();
                     self.stack.push(value);
                 }
-                Op::LocalField { slot, site } => {
-                    let value = self.local_field(slot, site, base)?;
-                    self.stack.push(value);
-                }
+                Op::LocalField { slot, site } => self.push_local_field(slot, site, base)?,
                 Op::Free(site) => {
                     let site = &code.sites[site as usize];
                     let found = access::member(&self.stack[base], &site.name, &site.hint);
                     let value = found.cloned().unwrap_or(Value::Null);
                     self.stack.push(value);
                 }
+                Op::FreeBinary { site, op, constant } => {
+                    let value = self.free_binary(site, op, constant, base)?;
+                    self.stack.push(value);
+                }
                 Op::FreeField { outer, inner } => {
                     let (outer, inner) = (&code.sites[outer as usize], &code.sites[inner as usize]);
                     let found = access::member(&self.stack[base], &outer.name, &outer.hint).unwrap_or(&Value::Null);
-                    let value = access::field(&self.context, found, &inner.name, &inner.hint)?;
+                    let found = access::field_ref(&self.context, found, &inner.name, &inner.hint)?;
+                    let value = found.unwrap_or(&Value::Null).clone();
                     self.stack.push(value);
                 }
                 Op::Field(site) => {
                     let site = &code.sites[site as usize];
-                    let value = self.pop();
-                    let field = access::field(&self.context, &value, &site.name, &site.hint)?;
-                    self.stack.push(field);
+                    if let Some(top) = self.stack.last_mut() {
+                        let found = access::field_ref(&self.context, top, &site.name, &site.hint)?;
+                        let value = found.unwrap_or(&Value::Null).clone();
+                        std::mem::replace(top, value).discard();
+                    }
                 }
                 Op::Index => {
                     let key = self.pop();
                     let container = self.pop();
                     let value = access::index(&mut self.context, &container, &key)?;
+                    container.discard();
+                    key.discard();
                     self.stack.push(value);
                 }
                 Op::Slice { start, stop } => {
@@ -276,7 +303,7 @@ impl<'p> Machine<'p> {
                     let (values, given) = self.stack[first..].split_at(call.positional);
                     let args = Args { values, names: &call.names, given };
                     let value = call_function(&mut self.context, call.index, &args)?;
-                    self.stack.truncate(first);
+                    self.discard_to(first);
                     self.stack.push(value);
                 }
                 Op::Method(call) => {
@@ -287,7 +314,7 @@ impl<'p> Machine<'p> {
                     let args = Args { values, names: &call.names, given };
                     let receiver = &below[first - 1];
                     let value = call_method(&mut self.context, call.index, receiver, &args)?;
-                    self.stack.truncate(first - 1);
+                    self.discard_to(first - 1);
                     self.stack.push(value);
                 }
                 Op::Pop => drop(self.pop()),
@@ -296,11 +323,11 @@ impl<'p> Machine<'p> {
                     if !self.stack.last().is_some_and(Value::is_true) {
                         pc = to as usize;
                     }
-                    self.stack.truncate(self.stack.len() - 1);
+                    self.pop().discard();
                 }
                 Op::And(to) => {
                     if self.stack.last().is_some_and(Value::is_true) {
-                        drop(self.pop());
+                        self.pop().discard();
                     } else {
                         pc = to as usize;
                     }
@@ -309,7 +336,7 @@ impl<'p> Machine<'p> {
                     if self.stack.last().is_some_and(Value::is_true) {
                         pc = to as usize;
                     } else {
-                        drop(self.pop());
+                        self.pop().discard();
                     }
                 }
                 Op::Iterate => self.start_loop()?,
@@ -324,9 +351,7 @@ impl<'p> Machine<'p> {
                     let value = self.pop();
                     let Some(frame) = self.frames.pop() else { return Ok(value) };
                     self.loops.truncate(frame.loops);
-                    while self.stack.len() > frame.base {
-                        self.pop().discard();
-                    }
+                    self.discard_to(frame.base);
                     let Some(caller) = self.frames.last() else { return Ok(value) };
                     base = caller.base;
                     pc = frame.back;
@@ -351,7 +376,8 @@ impl<'p> Machine<'p> {
                 Op::ReadField(site) => {
                     let site = &code.sites[site as usize];
                     let target = &self.stack[self.stack.len() - 1];
-                    let value = access::field(&self.context, target, &site.name, &site.hint)?;
+                    let found = access::field_ref(&self.context, target, &site.name, &site.hint)?;
+                    let value = found.unwrap_or(&Value::Null).clone();
                     self.stack.push(value);
                 }
                 Op::ReadIndex => {
@@ -376,13 +402,6 @@ impl<'p> Machine<'p> {
                     self.unpack(&value, &code.slots[slots as usize], base)?;
                 }
             }
-        }
-    }
-
-    fn local(&self, base: usize, slot: u32) -> Result<Value, Halt> {
-        match &self.stack[base + slot as usize] {
-            Value::Unbound => Err(self.unbound(slot)),
-            value => Ok(value.clone()),
         }
     }
 

@@ -9,6 +9,9 @@ use crate::value::Value;
 /// Up to so many entries are kept in an array.
 const FEW: usize = 32;
 
+/// So few newer entries are put one by one into a copy of the older ones.
+const MERGED_ONE_BY_ONE: usize = 8;
+
 #[derive(Clone)]
 pub enum Entries {
     Few(Vec<(Str, Value)>),
@@ -34,11 +37,12 @@ impl Entries {
         }
     }
 
-    /// Give the entries these values, in the order of the keys, for the ones they had. For maps of a few entries.
+    /// Of a map of a few entries: all of them, whose keys must stay.
     #[inline]
-    pub fn swap_values(&mut self, values: &mut [Value]) {
-        if let Entries::Few(entries) = self {
-            entries.iter_mut().zip(values).for_each(|(entry, value)| std::mem::swap(&mut entry.1, value));
+    pub fn few(&mut self) -> &mut [(Str, Value)] {
+        match self {
+            Entries::Few(entries) => entries,
+            Entries::Many(_) => &mut [],
         }
     }
 
@@ -164,6 +168,12 @@ impl Entries {
 
     /// The entries of both; where both have a key, those of `other`.
     pub fn merged(&self, other: &Entries) -> Entries {
+        match (self, other) {
+            (Entries::Few(older), Entries::Few(newer)) if newer.len() <= MERGED_ONE_BY_ONE => {
+                return merged_few(older, newer);
+            }
+            _ => {}
+        }
         let mut left = self.iter().peekable();
         let mut right = other.iter().peekable();
         let mut all = Vec::with_capacity(self.len() + other.len());
@@ -187,6 +197,19 @@ impl Entries {
             }
         }
     }
+}
+
+/// As `merged`: a copy of the older entries, into which the newer ones go.
+fn merged_few(older: &[(Str, Value)], newer: &[(Str, Value)]) -> Entries {
+    let mut all = Vec::with_capacity(older.len() + newer.len());
+    all.extend_from_slice(older);
+    for (key, value) in newer {
+        match all.iter_mut().find(|entry: &&mut (Str, Value)| entry.0 == *key) {
+            Some(entry) => std::mem::replace(&mut entry.1, value.clone()).discard(),
+            None => all.insert(all.partition_point(|entry| entry.0 < *key), (key.clone(), value.clone())),
+        }
+    }
+    Entries::from_sorted(all)
 }
 
 /// The entry of a key that is not where it was expected.

@@ -12,7 +12,7 @@ use crate::node::FROZEN;
 use crate::number::{self, Number};
 use crate::outcome::{check_events, check_typed, write_events};
 use crate::reads::reads;
-use crate::skim::Wanted;
+use crate::skim::{Part, Wanted};
 use crate::state::State;
 use crate::text::Str;
 use crate::value::{MAX_TEXT, Map, Value};
@@ -84,7 +84,7 @@ impl Program {
     pub fn new(code: Code) -> Program {
         let type_name = Str::new("type");
         let event_reads = code.apply.and_then(|apply| reads(&code, apply, 1, false)).map(|mut wanted| {
-            wanted.add(&type_name, None);
+            wanted.add(&type_name, Part::All);
             wanted
         });
         let row_reads = if code.kind == Kind::Filter { reads(&code, 0, 0, true) } else { None };
@@ -256,7 +256,7 @@ impl Program {
         };
         let mut machine = Machine::new(&self.code);
         let text = if self.code.kind == Kind::Filter {
-            machine.filter(state, meta, gas).map(|matched| match matched {
+            machine.filter(&state, &meta, gas).map(|matched| match matched {
                 None => b"null".to_vec(),
                 Some(true) => b"true".to_vec(),
                 Some(false) => b"false".to_vec(),
@@ -283,8 +283,12 @@ impl Machine<'_> {
 
     /// The value of a filter: true, false or null.
     #[inline]
-    pub fn filter(&mut self, state: Value, meta: Value, gas: u64) -> Result<Option<bool>, Halt> {
-        match self.run(0, [state, meta, Value::Null], gas)? {
+    pub fn filter(&mut self, state: &Value, meta: &Value, gas: u64) -> Result<Option<bool>, Halt> {
+        let declared = self.code.functions[0].params;
+        for argument in [state, meta].into_iter().take(declared) {
+            self.stack.push(argument.clone());
+        }
+        match self.start(0, gas)? {
             Value::Null => Ok(None),
             Value::Bool(matched) => Ok(Some(matched)),
             other => {

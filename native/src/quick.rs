@@ -4,12 +4,13 @@
 use crate::key::Key;
 use crate::map::Entries;
 use crate::node::FROZEN;
+use crate::number::Number;
 use crate::number_text::from_text;
 use crate::scan::{ascii_end, first_special, plain_end, word_at};
 use crate::scratch::Scratch;
-use crate::skim::Wanted;
+use crate::skim::{Nothing, Part, Slots, Wanted};
 use crate::text::Str;
-use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Value};
+use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Range, Value};
 
 /// So many digits are in the domain wherever the point stands.
 const DIGITS: usize = 34;
@@ -40,9 +41,9 @@ pub fn read(bytes: &[u8], depth: usize, scratch: &mut Scratch) -> Option<Value> 
     value
 }
 
-/// Check all of a document that is a map, and append the values of its wanted members to `out`, `Unbound` for those that are not there.
-/// False where there is a doubt; what was appended then has no meaning.
-pub fn skim(bytes: &[u8], wanted: &Wanted, depth: usize, scratch: &mut Scratch, out: &mut Vec<Value>) -> bool {
+/// Check all of a document that is a map, and write the values of its wanted members into `out`, `Unbound` for those that are not there.
+/// False where there is a doubt; what was written then has no meaning.
+pub fn skim<S: Slots>(bytes: &[u8], wanted: &Wanted, depth: usize, scratch: &mut Scratch, out: &mut S) -> bool {
     let mut quick = Quick { bytes, at: 0, depth, is_utf8: false, scratch };
     quick.space();
     let sound = quick.members(wanted, out).is_some() && quick.is_at_end();
@@ -56,6 +57,13 @@ pub fn skim(bytes: &[u8], wanted: &Wanted, depth: usize, scratch: &mut Scratch, 
 #[inline(always)]
 fn byte(bytes: &[u8], at: usize) -> u8 {
     if at < bytes.len() { bytes[at] } else { 0 }
+}
+
+/// Write into a slot that is unbound: in place, as a value that is written in parts and then copied as a whole makes the processor wait.
+#[inline(always)]
+fn write(slot: &mut Value, value: Value) {
+    // SAFETY: the slot is valid for writes; what stood there is not dropped, which an unbound slot does not need
+    unsafe { std::ptr::write(slot, value) };
 }
 
 impl<'a> Quick<'a> {
@@ -94,6 +102,43 @@ impl<'a> Quick<'a> {
             b'n' => self.literal(b"null", Value::Null),
             _ => None,
         }
+    }
+
+    /// As `value`, written into an unbound slot at once.
+    #[inline(always)]
+    fn value_to(&mut self, slot: &mut Value) -> Option<()> {
+        match self.peek() {
+            b'"' => {
+                let text = self.string()?;
+                write(slot, self.str(text).into());
+            }
+            b'0'..=b'9' => match self.short_integer() {
+                Some(value) => write(slot, Value::Int(value)),
+                None => write(slot, self.number()?),
+            },
+            _ => write(slot, self.value()?),
+        }
+        Some(())
+    }
+
+    /// A number of few digits and nothing else; None leaves all as it was.
+    #[inline(always)]
+    fn short_integer(&mut self) -> Option<i64> {
+        let (bytes, first) = (self.bytes, self.at);
+        let (mut at, mut value) = (first, 0);
+        while byte(bytes, at).is_ascii_digit() {
+            value = i64::wrapping_add(i64::wrapping_mul(value, 10), i64::from(bytes[at] - b'0'));
+            at += 1;
+        }
+        let digits = at - first;
+        if digits > INTEGER_DIGITS
+            || (digits > 1 && bytes[first] == b'0')
+            || matches!(byte(bytes, at), b'.' | b'e' | b'E')
+        {
+            return None;
+        }
+        self.at = at;
+        Some(value)
     }
 
     fn list(&mut self) -> Option<Value> {
@@ -147,14 +192,14 @@ impl<'a> Quick<'a> {
         Some(Map::create(Entries::from_sorted(self.scratch.entries.drain(first..).collect()), FROZEN))
     }
 
-    /// A map of which only some members are wanted: their values are appended to `out`.
-    fn members(&mut self, wanted: &Wanted, out: &mut Vec<Value>) -> Option<()> {
+    /// A map of which only some members are wanted: their values are written into `out`.
+    /// How many it has is the result.
+    fn members<S: Slots>(&mut self, wanted: &Wanted, out: &mut S) -> Option<usize> {
         if self.peek() != b'{' {
             return None;
         }
         self.enter()?;
-        let first = out.len();
-        out.resize_with(first + wanted.len(), || Value::Unbound);
+        out.unbind();
         let mut seen = Seen { last: Key::NONE, count: 0, in_order: true };
         let first_key = self.scratch.keys.len();
         let mut likely = 0;
@@ -166,10 +211,12 @@ impl<'a> Quick<'a> {
                     None => self.skip()?,
                     Some(place) => {
                         likely = place + 1;
-                        out[first + place] = match wanted.inner(place) {
-                            Some(inner) if self.peek() == b'{' => self.part(inner)?,
-                            _ => self.value()?,
-                        };
+                        let slot = out.slot(place);
+                        match (wanted.part(place), self.peek()) {
+                            (Part::Inner(inner), b'{') => write(slot, self.part(inner)?),
+                            (Part::Count, b'{' | b'[') => write(slot, self.count()?),
+                            _ => self.value_to(slot)?,
+                        }
                     }
                 }
                 if !self.goes_on(b'}')? {
@@ -179,13 +226,13 @@ impl<'a> Quick<'a> {
         }
         self.leave();
         self.scratch.keys.truncate(first_key);
-        (seen.count <= MAX_MAP).then_some(())
+        (seen.count <= MAX_MAP).then_some(seen.count)
     }
 
     /// A map with the wanted members alone.
     fn part(&mut self, wanted: &Wanted) -> Option<Value> {
-        let mut values = Vec::with_capacity(wanted.len());
-        self.members(wanted, &mut values)?;
+        let mut values: Vec<Value> = std::iter::repeat_with(|| Value::Unbound).take(wanted.len()).collect();
+        self.members(wanted, &mut &mut values[..])?;
         let found = wanted.names().zip(values).filter(|(_, value)| !matches!(value, Value::Unbound));
         Some(Map::create(Entries::from_sorted(found.map(|(name, value)| (name.clone(), value)).collect()), FROZEN))
     }
@@ -194,24 +241,62 @@ impl<'a> Quick<'a> {
     fn skip(&mut self) -> Option<()> {
         match self.peek() {
             b'"' => self.string().map(drop),
-            b'[' => {
-                self.enter()?;
-                let mut count = 0;
-                if self.peek() != b']' {
-                    loop {
-                        self.skip()?;
-                        count += 1;
-                        if !self.goes_on(b']')? {
-                            break;
-                        }
-                    }
-                }
-                self.leave();
-                (count <= MAX_LIST).then_some(())
-            }
-            b'{' => self.members(&Wanted::default(), &mut Vec::new()),
+            b'[' | b'{' => self.elements().map(drop),
+            b'-' | b'0'..=b'9' => self.skip_number(),
             _ => self.value().map(drop),
         }
+    }
+
+    /// Check a list or map and go behind it: how many elements it has.
+    fn elements(&mut self) -> Option<usize> {
+        if self.peek() == b'{' {
+            return self.members(&Wanted::default(), &mut Nothing);
+        }
+        self.enter()?;
+        let mut count = 0;
+        if self.peek() != b']' {
+            loop {
+                self.skip()?;
+                count += 1;
+                if !self.goes_on(b']')? {
+                    break;
+                }
+            }
+        }
+        self.leave();
+        (count <= MAX_LIST).then_some(count)
+    }
+
+    /// What stands for a list or map where only its length is looked at.
+    fn count(&mut self) -> Option<Value> {
+        let count = self.elements()?;
+        Some(Range::create(Number::Int(0), Number::Int(1), count as u64))
+    }
+
+    /// Check a number and go behind it.
+    #[inline]
+    fn skip_number(&mut self) -> Option<()> {
+        let (bytes, start) = (self.bytes, self.at);
+        let first = start + usize::from(byte(bytes, start) == b'-');
+        let mut at = first;
+        while byte(bytes, at).is_ascii_digit() {
+            at += 1;
+        }
+        if at == first || (at > first + 1 && bytes[first] == b'0') {
+            return None;
+        }
+        if byte(bytes, at) == b'.' {
+            let point = at;
+            at += 1;
+            while byte(bytes, at).is_ascii_digit() {
+                at += 1;
+            }
+            if at == point + 1 {
+                return None;
+            }
+        }
+        self.at = at;
+        (!matches!(self.peek(), b'e' | b'E') && at - start <= DIGITS).then_some(())
     }
 
     /// Go into a container, to its first token.

@@ -1,7 +1,8 @@
 //! Which members of an argument a program reads, where it does nothing else with it.
 
+use crate::builtins::is_function;
 use crate::code::{Code, Op};
-use crate::skim::Wanted;
+use crate::skim::{Part, Wanted};
 
 /// With more members than this, reading all of a document is as good.
 const MANY: usize = 16;
@@ -13,25 +14,30 @@ pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Want
     let start = code.functions[function].entry;
     let end = code.functions.get(function + 1).map_or(code.ops.len(), |next| next.entry);
     let ops = &code.ops[start..end];
-    for op in ops {
+    for (at, op) in ops.iter().enumerate() {
+        // what stands on top when a call of `len` begins is its argument, whatever else leads there
+        let part = || if ops.get(at + 1).is_some_and(|next| is_len(code, next)) { Part::Count } else { Part::All };
         match *op {
-            Op::LocalField { slot: used, site } if used == slot => wanted.add(name(site), None),
+            Op::LocalField { slot: used, site } if used == slot => wanted.add(name(site), part()),
             Op::BinaryFields(fields) => {
                 let fields = &code.fields[fields as usize];
                 for (used, site, _) in [fields.left, fields.right] {
                     if used == slot {
-                        wanted.add(name(site), None);
+                        wanted.add(name(site), Part::All);
                     }
                 }
             }
             Op::Test(test) => {
                 let test = &code.tests[test as usize];
                 if test.slot == slot {
-                    wanted.add(name(test.site), None);
+                    wanted.add(name(test.site), Part::All);
                 }
             }
-            Op::FreeField { outer, inner } if free => wanted.add(name(outer), Some(name(inner))),
-            Op::Free(site) if free => wanted.add(name(site), None),
+            Op::FreeField { outer, inner } if free => {
+                wanted.add(name(outer), Part::Inner(Wanted::only(name(inner))));
+            }
+            Op::FreeBinary { site, .. } if free => wanted.add(name(site), Part::All),
+            Op::Free(site) if free => wanted.add(name(site), part()),
             Op::Local(used) | Op::SetLocal(used) if used == u32::from(slot) => return None,
             Op::ReturnMerged { slot: used, .. } if used == slot => return None,
             Op::Unpack(slots) | Op::Unbind(slots) if code.slots[slots as usize].contains(&slot) => return None,
@@ -40,4 +46,10 @@ pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Want
         }
     }
     (wanted.len() <= MANY).then_some(wanted)
+}
+
+fn is_len(code: &Code, op: &Op) -> bool {
+    let Op::Function(call) = *op else { return false };
+    let call = &code.calls[call as usize];
+    call.positional == 1 && call.names.is_empty() && is_function(call.index, "len")
 }

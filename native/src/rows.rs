@@ -36,22 +36,28 @@ impl Program {
         let mut reader = Reader::new();
         let nothing = Map::create(Entries::new(), FROZEN);
         let mut record = self.row_reads.as_ref().map(Record::new);
-        let mut values = Vec::new();
         let mut found = Matches { rows: Vec::with_capacity(states.len()), ..Matches::default() };
         for (index, state) in states.enumerate() {
             let limit = row_gas.min(total_gas - found.gas);
-            let inputs = self.row(&mut reader, state, record.as_mut(), &mut values).and_then(|state| {
-                let meta = match metas {
-                    None => nothing.clone(),
-                    Some(metas) => meta_of(&mut reader, Some(metas[index]))?,
-                };
-                Ok((state, meta))
-            });
-            let (result, used) = match inputs {
-                Ok((state, meta)) => {
-                    let result = machine.filter(state, meta, limit);
-                    (result, machine.context.meter.used())
+            let meta = metas.map(|metas| metas[index]);
+            let skimmed = match (&mut record, &self.row_reads, state) {
+                (Some(record), Some(wanted), Given::Text(text)) => {
+                    record.read(|slots| reader.skim(text, wanted, slots))
                 }
+                _ => None,
+            };
+            let result = match (skimmed, meta) {
+                (Some(state), None) => Ok(machine.filter(state, &nothing, limit)),
+                (Some(state), Some(_)) => meta_of(&mut reader, meta).map(|meta| machine.filter(state, &meta, limit)),
+                (None, _) => state_of(&mut reader, state)
+                    .and_then(|state| match meta {
+                        None => Ok((state, nothing.clone())),
+                        Some(_) => Ok((state, meta_of(&mut reader, meta)?)),
+                    })
+                    .map(|(state, meta)| machine.filter(&state, &meta, limit)),
+            };
+            let (result, used) = match result {
+                Ok(result) => (result, machine.context.meter.used()),
                 Err(stop) => (Err(stop), 0),
             };
             match result {
@@ -71,23 +77,6 @@ impl Program {
             found.gas += used;
         }
         found
-    }
-
-    /// The state of a row, or what the filter reads of it.
-    fn row(
-        &self,
-        reader: &mut Reader,
-        state: Given<'_>,
-        record: Option<&mut Record<'_>>,
-        values: &mut Vec<Value>,
-    ) -> Result<Value, Halt> {
-        if let (Given::Text(text), Some(wanted), Some(record)) = (state, &self.row_reads, record) {
-            values.clear();
-            if reader.skim(text, wanted, values) {
-                return Ok(record.fill(values));
-            }
-        }
-        state_of(reader, state)
     }
 }
 

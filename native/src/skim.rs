@@ -14,26 +14,41 @@ struct Member {
     name: Str,
     /// Of the name, as a `Key` has it.
     head: u64,
+    part: Part,
+}
+
+/// What of a member is read.
+pub enum Part {
+    All,
     /// Of a map, only these members.
-    inner: Option<Wanted>,
+    Inner(Wanted),
+    /// Of a list or map, only how many elements it has.
+    Count,
 }
 
 impl Wanted {
-    /// The member `name` is read: all of it, or of a map only these members of its own.
-    pub fn add(&mut self, name: &Str, inner: Option<&Str>) {
-        let at = match self.0.binary_search_by(|member| member.name.cmp(name)) {
-            Ok(at) => at,
+    /// The member `name` is read: this part of it, and whatever was added before.
+    pub fn add(&mut self, name: &Str, part: Part) {
+        match self.0.binary_search_by(|member| member.name.cmp(name)) {
             Err(at) => {
-                let (head, inner) = (Key::of(name.as_str().as_bytes()).head, inner.map(|_| Wanted::default()));
-                self.0.insert(at, Member { name: name.clone(), head, inner });
-                at
+                let head = Key::of(name.as_str().as_bytes()).head;
+                self.0.insert(at, Member { name: name.clone(), head, part });
             }
-        };
-        match (inner, &mut self.0[at].inner) {
-            (Some(inner), Some(wanted)) => wanted.add(inner, None),
-            (None, wanted) => *wanted = None,
-            (Some(_), None) => {}
+            Ok(at) => match (part, &mut self.0[at].part) {
+                (Part::Inner(inner), Part::Inner(wanted)) => {
+                    inner.0.into_iter().for_each(|member| wanted.add(&member.name, member.part));
+                }
+                (Part::Count, Part::Count) => {}
+                (_, part) => *part = Part::All,
+            },
         }
+    }
+
+    /// All of one member.
+    pub fn only(name: &Str) -> Wanted {
+        let mut wanted = Wanted::default();
+        wanted.add(name, Part::All);
+        wanted
     }
 
     pub fn len(&self) -> usize {
@@ -54,9 +69,9 @@ impl Wanted {
         self.0.iter().position(is_key)
     }
 
-    /// Of the member at `at`, where it is a map: the members that are wanted of it; None: all of it.
-    pub fn inner(&self, at: usize) -> Option<&Wanted> {
-        self.0[at].inner.as_ref()
+    /// What is wanted of the member at `at`.
+    pub fn part(&self, at: usize) -> &Part {
+        &self.0[at].part
     }
 
     pub fn names(&self) -> impl Iterator<Item = &Str> {
@@ -66,10 +81,53 @@ impl Wanted {
     pub fn mark_shared(&self) {
         for member in &self.0 {
             member.name.mark_shared();
-            if let Some(inner) = &member.inner {
+            if let Part::Inner(inner) = &member.part {
                 inner.mark_shared();
             }
         }
+    }
+}
+
+/// Where the values of wanted members go, in their order.
+pub trait Slots {
+    /// Make all of them unbound.
+    fn unbind(&mut self);
+
+    fn slot(&mut self, at: usize) -> &mut Value;
+}
+
+/// No member is wanted.
+pub struct Nothing;
+
+impl Slots for Nothing {
+    fn unbind(&mut self) {}
+
+    fn slot(&mut self, _: usize) -> &mut Value {
+        unreachable!("nothing is wanted")
+    }
+}
+
+impl Slots for &mut [Value] {
+    #[inline]
+    fn unbind(&mut self) {
+        self.iter_mut().for_each(|slot| std::mem::replace(slot, Value::Unbound).discard());
+    }
+
+    #[inline(always)]
+    fn slot(&mut self, at: usize) -> &mut Value {
+        &mut self[at]
+    }
+}
+
+impl Slots for &mut [(Str, Value)] {
+    #[inline]
+    fn unbind(&mut self) {
+        self.iter_mut().for_each(|entry| std::mem::replace(&mut entry.1, Value::Unbound).discard());
+    }
+
+    #[inline(always)]
+    fn slot(&mut self, at: usize) -> &mut Value {
+        &mut self[at].1
     }
 }
 
@@ -91,14 +149,28 @@ impl<'w> Record<'w> {
 
     /// The map with these values, in the order of `wanted`; in their place the ones of the document before are left.
     #[inline]
-    pub fn fill(&mut self, values: &mut [Value]) -> Value {
+    pub fn fill(&mut self, values: &mut [Value]) -> &Value {
+        self.change(|entries| {
+            entries.iter_mut().zip(values).for_each(|(entry, value)| std::mem::swap(&mut entry.1, value))
+        });
+        &self.map
+    }
+
+    /// The map with the values that `read` writes; None where it says that they have no meaning.
+    #[inline]
+    pub fn read(&mut self, read: impl FnOnce(&mut [(Str, Value)]) -> bool) -> Option<&Value> {
+        self.change(read).then_some(&self.map)
+    }
+
+    #[inline]
+    fn change<R: Default>(&mut self, change: impl FnOnce(&mut [(Str, Value)]) -> R) -> R {
         if !matches!(&self.map, Value::Map(map) if map.is_unique_but(0)) {
             // somebody kept the last one, which cannot be where only members are read, so this is for safety alone
             self.map = Record::empty(self.wanted);
         }
-        if let Value::Map(map) = &self.map {
-            map.change(|entries| entries.swap_values(values));
+        match &self.map {
+            Value::Map(map) => map.change(|entries| change(entries.few())),
+            _ => R::default(),
         }
-        self.map.clone()
     }
 }

@@ -108,10 +108,13 @@ impl Node for Range {
 /// Drop values without recursion: containers that die with them are taken apart one after the other.
 fn release(values: impl Iterator<Item = Value>) {
     let mut dying: Vec<Value> = Vec::new();
+    // what holds no container can be dropped at once
     let sort = |value: Value, dying: &mut Vec<Value>| match &value {
-        Value::List(list) if list.count() == 1 => dying.push(value),
-        Value::Map(map) if map.count() == 1 => dying.push(value),
-        _ => drop(value),
+        Value::List(list) if list.count() == 1 && list.items().iter().any(Value::is_container) => dying.push(value),
+        Value::Map(map) if map.count() == 1 && map.entries().iter().any(|(_, value)| value.is_container()) => {
+            dying.push(value);
+        }
+        _ => value.discard(),
     };
     values.for_each(|value| sort(value, &mut dying));
     while let Some(value) = dying.pop() {
@@ -290,6 +293,7 @@ impl Value {
         }
     }
 
+    #[inline]
     pub fn is_true(&self) -> bool {
         match self {
             Value::Unbound | Value::Null => false,

@@ -8,8 +8,9 @@ use crate::json_writer::to_json;
 use crate::load::load;
 use crate::program::Program;
 use crate::rows::canonical;
-use crate::skim::Wanted;
+use crate::skim::{Nothing, Part, Wanted};
 use crate::text::Str;
+use crate::value::Value;
 
 const SEEDS: [&str; 8] = [
     r#"{"type":"deposited","amount":50,"owner":{"name":"ann","tags":["a","b",1.50,-0.0,true,false,null]}}"#,
@@ -80,17 +81,19 @@ fn the_quick_reader_takes_nothing_that_the_careful_one_refuses() {
 fn a_skimmed_document_is_a_sound_one() {
     let mut random = Random(11);
     let mut wanted = Wanted::default();
-    for name in ["a", "b", "type", "owner", "k3"] {
-        wanted.add(&Str::new(name), None);
+    for name in ["a", "type", "owner", "k3"] {
+        wanted.add(&Str::new(name), Part::All);
     }
-    wanted.add(&Str::new("c"), Some(&Str::new("y")));
+    wanted.add(&Str::new("c"), Part::Inner(Wanted::only(&Str::new("y"))));
+    wanted.add(&Str::new("b"), Part::Count);
+    wanted.add(&Str::new(""), Part::Count);
     let mut skimmed = 0;
     for _ in 0..4000 {
         for seed in SEEDS {
             let text = broken(&mut random, seed);
             let mut reader = Reader::new();
-            let mut values = Vec::new();
-            if reader.skim(&text, &wanted, &mut values) {
+            let mut values: Vec<Value> = (0..wanted.len()).map(|_| Value::Unbound).collect();
+            if reader.skim(&text, &wanted, &mut values[..]) {
                 skimmed += 1;
                 let read = reader.read_part(&text, Document::Named("x"), 1000);
                 assert!(read.is_ok(), "{}", String::from_utf8_lossy(&text));
@@ -98,6 +101,25 @@ fn a_skimmed_document_is_a_sound_one() {
         }
     }
     assert!(skimmed > 300, "{skimmed}");
+}
+
+#[test]
+fn of_a_counted_member_the_length_is_read() {
+    let mut wanted = Wanted::default();
+    for name in ["a", "b", "c", "d", "e"] {
+        wanted.add(&Str::new(name), Part::Count);
+    }
+    wanted.add(&Str::new("e"), Part::All);
+    let text = br#"{"a":[1,{"b":[]},-0.5],"b":{"z":1,"y":{"z":2}},"c":"text","d":[],"e":[1]}"#;
+    let mut values: Vec<Value> = (0..wanted.len()).map(|_| Value::Unbound).collect();
+    assert!(Reader::new().skim(text, &wanted, &mut values[..]));
+    let length = |value: &Value| match value {
+        Value::Range(range) => Some(range.length),
+        _ => None,
+    };
+    assert_eq!(values.iter().map(length).collect::<Vec<_>>(), [Some(3), Some(2), None, Some(0), None]);
+    assert!(!Reader::new().skim(br#"{"a":[1,{"b":0,"b":0}]}"#, &wanted, &mut values[..]));
+    assert!(!Reader::new().skim(br#"{"a":[01]}"#, &wanted, &mut values[..]));
 }
 
 #[test]
@@ -118,7 +140,6 @@ fn keys_out_of_order_at_every_level_take_linear_time() {
     };
     let text = (0..60).fold("0".to_owned(), |inner, _| level(&inner));
     let start = std::time::Instant::now();
-    let mut values = Vec::new();
-    assert!(Reader::new().skim(text.as_bytes(), &Wanted::default(), &mut values));
+    assert!(Reader::new().skim(text.as_bytes(), &Wanted::default(), Nothing));
     assert!(start.elapsed().as_millis() < 500);
 }
