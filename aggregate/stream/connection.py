@@ -107,6 +107,8 @@ class Connection:
             await asyncio.wait([self._opening], timeout=timeout)
             if not self._opening.done():
                 raise TimeoutError
+            if self._opening.cancelled():  # by our own `_ended`: the server went before we were done
+                raise nats.errors.UnexpectedEOF
             self._opening.result()
             self._opened = True
             self._nats.watch_reading()
@@ -244,7 +246,9 @@ class Connection:
     async def _failed(self, error: Exception) -> None:
         """An error on the way (it closes the connection itself after most)."""
         if not self._opened:
-            raise error  # nats-py would try the servers it knows for ever: ours is one, tried once
+            if asyncio.current_task() is self._opening:
+                raise error  # nats-py would try the servers it knows for ever: ours is one, tried once
+            return  # its reading task ended before we looked: it closes the connection itself
         if "permissions violation" in str(error).lower():
             self.denied = str(error).removeprefix("nats: ")
         elif isinstance(error, nats.errors.UnexpectedEOF):

@@ -189,3 +189,26 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
         await Connection(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}").open(0.2)
     over.set()
     server.close()
+
+
+async def test_a_server_that_goes_right_after_the_handshake_is_a_lost_connection_and_no_defect(caplog: pytest.LogCaptureFixture) -> None:
+    async def greet_and_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"x","version":"2.15.1","max_payload":1048576,"headers":true}\r\n')
+        while (line := await reader.readline()) and not line.startswith(b"PING"):
+            pass
+        writer.write(b"PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet_and_go, "127.0.0.1", 0)
+    async with server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        for _ in range(20):
+            connection = Connection(url)
+            try:
+                await connection.open()
+                await asyncio.wait_for(asyncio.shield(connection.lost), 5)
+            except ConnectionLost:
+                pass
+            finally:
+                connection.abort()
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
