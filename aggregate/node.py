@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Sequence
 from typing import NoReturn
 
 import structlog
@@ -46,13 +45,10 @@ class Node:
     (ConfigError). `start` opens the store and the ports; the log may be away: then the node is up, answers /health, and keeps trying.
     """
 
-    def __init__(self, settings: Settings, *, monitors: Sequence[str] = (), own_log: bool = False) -> None:
-        """`monitors`: URLs of the NATS servers' monitoring ports, to read what they do not tell a client. `own_log`: nobody else keeps
-        the log, so that one which is missing is a mistake (ConfigError) and nothing to wait for.
-        """
+    def __init__(self, settings: Settings, *, own_log: bool = False) -> None:
+        """`own_log`: nobody else keeps the log, so that one which is missing is a mistake (ConfigError) and nothing to wait for."""
         self._settings = settings
         self._own_log = own_log
-        self._monitors = monitors
         engine = aggregate.engine.get(settings.engine)
         executor = RuntimeExecutor(
             engine, gas_decide=settings.gas_decide, gas_apply=settings.gas_apply, snapshot_threshold=settings.snapshot_threshold
@@ -194,7 +190,7 @@ class Node:
     async def _bring_up(self, storage: StorageClient) -> None:
         """Connect, tell the log our programs, build the handler; what fails is tried again until it works."""
         # A folder that has seen a log must not be given a new, empty one: that log is away, or lost.
-        self._stream = stream = await StreamClient.of_settings(self._settings, create=not storage.stream_seen(), monitors=self._monitors)
+        self._stream = stream = await StreamClient.of_settings(self._settings, create=not storage.stream_seen())
         stream.listen(lambda _: self._changed.set())
         pause = FIRST_PAUSE
         while True:

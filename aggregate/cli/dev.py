@@ -65,9 +65,9 @@ def dev(
     async def work() -> None:
         stop = StopSignal()
         async with nats:
-            settings = Settings.load(config, nats_url=nats.url, **given)
+            settings = Settings.load(config, nats_url=nats.url, nats_monitors=nats.monitor_url, **given)
             sink = configure_logging(settings)
-            node = Node(settings, monitors=[nats.monitor_url], own_log=True)
+            node = Node(settings, own_log=True)
             try:
                 await node.start()
                 if await stop.unless(node.wait_until_ready()):

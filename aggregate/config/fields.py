@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -15,7 +17,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\Z")
 _SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(r"([0-9]+)\s*([A-Za-z]*)\Z")
-_NATS_SCHEMES = ("nats", "tls")
+_NATS = ("nats", "tls")
+_HTTP = ("http", "https")
 
 
 def _seconds(value: Any) -> Any:
@@ -68,7 +71,7 @@ def _address(value: Any) -> Any:
     return str(parse_address(value)) if isinstance(value, str) else value
 
 
-def _servers(value: Any) -> Any:
+def _urls(schemes: Sequence[str], example: str, value: Any) -> Any:
     """One text of a list or a comma-separated text, every URL looked at. A URL's user and password are not shown in errors."""
     if isinstance(value, list):
         value = ",".join(str(each) for each in value)
@@ -76,20 +79,20 @@ def _servers(value: Any) -> Any:
         return value
     urls = [each.strip() for each in value.split(",") if each.strip()]
     for number, url in enumerate(urls, 1):
-        problem = _server_problem(url)
+        problem = _url_problem(url, schemes)
         if problem:
-            raise ValueError(f"server {number}: {problem}, expected a URL like nats://host:4222, got {hide_password(url)!r}")
+            raise ValueError(f"server {number}: {problem}, expected a URL like {example}, got {hide_password(url)!r}")
     return ",".join(urls)
 
 
-def _server_problem(url: str) -> str | None:
+def _url_problem(url: str, schemes: Sequence[str]) -> str | None:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         return str(error)
-    if parts.scheme not in _NATS_SCHEMES:
-        return f"the scheme is none of {', '.join(_NATS_SCHEMES)}"
+    if parts.scheme not in schemes:
+        return f"the scheme is none of {', '.join(schemes)}"
     if not parts.hostname or re.search(r"\s", url):
         return "no host"
     if port == 0:
@@ -115,10 +118,13 @@ Bytes = Annotated[int, BeforeValidator(_bytes), Field(ge=0, le=2**50), WithJsonS
 Address = Annotated[str, BeforeValidator(_address)]
 """`host:port`."""
 
-Servers = Annotated[
-    str, BeforeValidator(_servers), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
-]
+_ONE_OR_MORE = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})
+
+Servers = Annotated[str, BeforeValidator(partial(_urls, _NATS, "nats://host:4222")), _ONE_OR_MORE]
 """One or more NATS URLs, separated by commas (in a file also a list)."""
+
+Monitors = Annotated[str, BeforeValidator(partial(_urls, _HTTP, "http://host:8222")), _ONE_OR_MORE]
+"""URLs of NATS servers' monitoring ports, likewise."""
 
 Tenant = Annotated[TenantId, WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{0,64}$"})]
 """A tenant's name, or empty."""

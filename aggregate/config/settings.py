@@ -17,7 +17,7 @@ from pydantic import Field, InstanceOf, WithJsonSchema
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from aggregate.config.checks import check_settings
-from aggregate.config.fields import Address, Bytes, HostPort, Seconds, Secret, Servers, Tenant, hide_password, parse_address
+from aggregate.config.fields import Address, Bytes, HostPort, Monitors, Seconds, Secret, Servers, Tenant, hide_password, parse_address
 from aggregate.config.manifest import AggregateManifest
 from aggregate.config.mistakes import mistakes_of
 from aggregate.config.sources import Gathered, gather, given_sources
@@ -51,6 +51,11 @@ class Settings(BaseSettings):
     )
     nats_tls_cert: Path | None = Field(None, description="Path of the PEM certificate shown to NATS; with NATS_TLS_KEY.")
     nats_tls_key: Path | None = Field(None, description="Path of the PEM key of NATS_TLS_CERT.")
+    nats_monitors: Monitors = Field(
+        "",
+        description="Monitoring URLs of the NATS servers, separated by commas: there a node reads how often they write through to the "
+        "disk, where its account may not ask them.",
+    )
     stream_replicas: int = Field(
         1, ge=1, le=5, description="Replicas of the stream and of the key-value buckets when the node creates them."
     )
@@ -218,6 +223,11 @@ class Settings(BaseSettings):
         return [url for url in self.nats_url.split(",") if url]
 
     @property
+    def monitor_urls(self) -> list[str]:
+        """The URLs of NATS_MONITORS, one by one."""
+        return [url for url in self.nats_monitors.split(",") if url]
+
+    @property
     def node_name(self) -> str:
         """NODE_ID, or the host's name with `-` for what a node's name may not hold."""
         name = self.node_id or "".join(
@@ -261,7 +271,7 @@ class Settings(BaseSettings):
                 value = sorted(value.aggregates)
             elif isinstance(value, Path):
                 value = str(value)
-            elif name == "nats_url":
+            elif name in {"nats_url", "nats_monitors"}:
                 value = hide_password(value)
             values[name] = value
         return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, NoReturn
 
 import grpc
@@ -23,7 +24,12 @@ def refusal(error: Exception, command_id: str = "") -> status_pb2.Status:
 
 
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception, command_id: str = "") -> NoReturn:
-    """End the call with `error`."""
-    status = rpc_status.to_status(refusal(error, command_id))
-    await context.abort(status.code, status.details, status.trailing_metadata)
+    """End the call with `error`. Where the caller's connection is gone there is nobody to tell: the call is over, and no defect."""
+    try:
+        if isinstance(error, grpc.aio.InternalError):
+            raise error
+        status = rpc_status.to_status(refusal(error, command_id))
+        await context.abort(status.code, status.details, status.trailing_metadata)
+    except grpc.aio.InternalError as gone:  # what gRPC raises where it could not send
+        raise asyncio.CancelledError from gone
     raise AssertionError("abort does not return")

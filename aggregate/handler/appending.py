@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from aggregate.errors import OutcomeUnknown, StreamConflict, StreamError, Unavailable
-from aggregate.handler.log_guard import LogGuard
+from aggregate.handler.log_guard import Trusting
 from aggregate.stream.codec import decode_message
 from aggregate.stream.headers import MESSAGE_ID
 from aggregate.stream.interface import EventLog, StoredMessage
@@ -49,7 +49,7 @@ class Attempt:
 class Appender:
     """Appends attempts to the log. Every answer it gives is certain; `OutcomeUnknown` comes only after `attempt_max` seconds of asking."""
 
-    def __init__(self, stream: EventLog, *, timeout: float, attempt_max: float, guard: LogGuard | None = None) -> None:
+    def __init__(self, stream: EventLog, *, timeout: float, attempt_max: float, guard: Trusting) -> None:
         self._stream = stream
         self._guard = guard
         self._timeout = timeout
@@ -98,8 +98,7 @@ class Appender:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(pause * 2, LONGEST_PAUSE)
             try:
-                if self._guard is not None:
-                    self._guard.demand_trust()
+                self._guard.demand_trust()
                 stored = await self._look_up(attempt)
             except StreamConflict:
                 raise

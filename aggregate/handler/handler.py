@@ -30,7 +30,7 @@ from aggregate.handler.history import Folded, Moment, fold_to, history
 from aggregate.handler.lane import Lane, LaneParts, LaneRules
 from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader, LogOlder
-from aggregate.handler.log_guard import LogGuard
+from aggregate.handler.log_guard import Trusting
 from aggregate.handler.pending import Pending
 from aggregate.handler.quota import Quota
 from aggregate.handler.recording import record_of
@@ -70,7 +70,7 @@ class AggregateHandler:
     Args:
         programs: of the manifest's types, numbered by the log (`with_generations`).
         observers: get a `CommandRecord` of every command.
-        guard: knows whether the log is the one remembered; None: it is (tests, tools).
+        guard: knows whether the log is the one remembered; None: it is, whatever happens (tests, tools).
     """
 
     def __init__(
@@ -80,16 +80,15 @@ class AggregateHandler:
         storage: SnapshotStore,
         stream: EventLog,
         observers: Sequence[Observer] = (),
-        guard: LogGuard | None = None,
+        guard: Trusting | None = None,
     ) -> None:
         self._settings = settings
         self._programs = programs
         self._storage = storage
         self._stream = stream
         self._observers = tuple(observers)
-        self._guard = guard
-        if guard is not None:
-            guard.on_replaced(self.forget)
+        self._guard = guard if guard is not None else Trusting()
+        self._guard.on_replaced(self.forget)
         self._cache = HotCache(settings.cache_bytes)
         self._loader = Loader(programs, storage, stream, owned_ids=settings.aggregate_id_scope == "global")
         self._lanes: dict[AggregateKey, Lane] = {}
@@ -109,9 +108,9 @@ class AggregateHandler:
             ),
             cache=self._cache,
             loader=self._loader,
-            appender=Appender(stream, timeout=settings.command_timeout, attempt_max=settings.attempt_max, guard=guard),
+            appender=Appender(stream, timeout=settings.command_timeout, attempt_max=settings.attempt_max, guard=self._guard),
             stream=stream,
-            guard=guard,
+            guard=self._guard,
             remember=self._remember,
         )
 
@@ -296,8 +295,7 @@ class AggregateHandler:
         mine = self._in_flight.get(tenant, 0)
         if self._draining:
             raise Unavailable("the node stops; send the command to another", reason="draining")
-        if self._guard is not None:
-            self._guard.demand_trust()
+        self._guard.demand_trust()
         if settings.quota_in_flight and mine >= settings.quota_in_flight:
             raise Overloaded(f"tenant {str(tenant)!r} has {mine} commands in flight, its quota", reason="quota_in_flight")
         self._commands.check(tenant)
@@ -346,15 +344,13 @@ class AggregateHandler:
 
     async def _newest(self, key: AggregateKey) -> Loaded:
         """The aggregate as it is now: what was read is confirmed to be the newest (a read alone proves nothing with replicas)."""
-        if self._guard is not None:
-            self._guard.demand_trust()
+        self._guard.demand_trust()
         cached = self._cache.get(key)
         try:
             loaded = await (self._loader.load(key) if cached is None else self._loader.catch_up(cached))
         except LogOlder:
             self._cache.drop(key)
-            if self._guard is not None:
-                self._guard.doubt()
+            self._guard.doubt()
             raise
         for _ in range(CONFIRM_ATTEMPTS):
             if await self._stream.confirm(subject_of(key), loaded.sequence):

@@ -32,7 +32,7 @@ from aggregate.handler.cache import HotCache
 from aggregate.handler.deciding import Decided, decide
 from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader, LogOlder
-from aggregate.handler.log_guard import LogGuard
+from aggregate.handler.log_guard import Trusting
 from aggregate.handler.pending import Pending
 from aggregate.handler.searching import find_committed
 from aggregate.runtime import TypeProgram
@@ -77,7 +77,7 @@ class LaneParts:
     loader: Loader
     appender: Appender
     stream: EventLog
-    guard: LogGuard | None
+    guard: Trusting
     remember: Callable[[Loaded, TypeProgram], Loaded]
     """Keeps the new state: may hand a snapshot to the store; returns what to cache."""
 
@@ -117,7 +117,7 @@ class Lane:
                 try:
                     await self._serve(self._group)
                 except Exception as error:
-                    if isinstance(error, LogOlder) and self._parts.guard is not None:
+                    if isinstance(error, LogOlder):
                         self._parts.guard.doubt()
                     if not isinstance(error, AggregateError):
                         log.exception("defect while serving %s", self._key)
@@ -278,8 +278,7 @@ class Lane:
             claim_owner=parts.rules.owned_ids and not loaded.owned and not message.only_refusals,
             ttl=parts.rules.refusal_ttl if expires else None,
         )
-        if parts.guard is not None:
-            parts.guard.demand_trust()
+        parts.guard.demand_trust()
         started = time.perf_counter()
         for pending, _ in decided:
             pending.sent = True
@@ -294,7 +293,7 @@ class Lane:
                     pending.sent = False
             raise
         took = time.perf_counter() - started
-        if parts.guard is not None and not expires:
+        if not expires:
             parts.guard.saw(sequence)
         after = loaded.after(message.commits, decided[-1][1].state, sequence, message.generation, expires=expires)
         parts.cache.put(parts.remember(after, self._program))

@@ -6,13 +6,13 @@ import logging
 from contextlib import aclosing
 from dataclasses import replace
 
-from aggregate.errors import DocumentError, RehydrationError, StorageError, TenantAccessDenied, Unavailable
+from aggregate.errors import DocumentError, RehydrationError, StorageError, StreamError, TenantAccessDenied, Unavailable
 from aggregate.handler.history import history
 from aggregate.handler.loaded import Loaded
 from aggregate.runtime import CommitFold, ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
 from aggregate.stream.interface import EventLog, StoredMessage
-from aggregate.stream.subjects import owner_subject
+from aggregate.stream.subjects import owner_subject, subject_of
 from aggregate.types import AggregateKey
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,7 @@ class LogOlder(Unavailable):
     def __init__(self, key: AggregateKey, remembered: int, found: int) -> None:
         super().__init__(f"the log of {key} ends at {found}, this node remembers {remembered}", reason="log_older")
         self.key = key
+        self.found = found
 
 
 class Loader:
@@ -52,10 +53,9 @@ class Loader:
         base = await self._from_snapshot(key, program) or Loaded(key, program.initial_state)
         try:
             return await self.catch_up(base)
-        except LogOlder:
-            if base.version == 0:
-                raise
-            await self._forget(key)
+        except LogOlder as error:
+            if base.version:
+                await self._forget_if_so(error)
             raise
 
     async def catch_up(self, base: Loaded) -> Loaded:
@@ -153,8 +153,11 @@ class Loader:
             return None
         return Loaded.of_snapshot(snapshot, state)
 
-    async def _forget(self, key: AggregateKey) -> None:
+    async def _forget_if_so(self, error: LogOlder) -> None:
+        """Delete the snapshots that are ahead of the log; not on the word of a server that is behind itself."""
+        key = error.key
         try:
-            await self._storage.delete_snapshot(key.tenant_id, key.aggregate_id, key.aggregate_type)
-        except StorageError as error:
-            log.warning("snapshots of %s not deleted: %s", key, error)
+            if await self._stream.confirm(subject_of(key), error.found):
+                await self._storage.delete_snapshot(key.tenant_id, key.aggregate_id, key.aggregate_type)
+        except (StorageError, StreamError, Unavailable) as trouble:
+            log.warning("snapshots of %s not deleted: %s", key, trouble)

@@ -44,7 +44,23 @@ class CanaryStore(Protocol):
         """Begin anew, empty and without canary. Raises StorageError."""
 
 
-class LogGuard:
+class Trusting:
+    """What the handler asks of whoever watches over its log. This one trusts it, whatever happens: for tests and tools."""
+
+    def on_replaced(self, forget: Callable[[], None]) -> None:
+        """Call `forget` when the log turns out to be another one, before anything is answered again."""
+
+    def saw(self, sequence: int) -> None:
+        """A lasting message stands at this sequence."""
+
+    def doubt(self) -> None:
+        """Something is odd (the connection went, the log names less than was known): nothing is answered before the next look."""
+
+    def demand_trust(self) -> None:
+        """Raises Unavailable while there is doubt."""
+
+
+class LogGuard(Trusting):
     """Watches over one log for one node.
 
     Attributes:

@@ -87,10 +87,10 @@ class StreamClient(EventStream):
         return client
 
     @classmethod
-    async def of_settings(cls, settings: Settings, *, create: bool = True, monitors: Sequence[str] = ()) -> Self:
+    async def of_settings(cls, settings: Settings, *, create: bool = True) -> Self:
         """A client as the settings ask for; `create=False` for a node that remembers a stream. Raises ConfigError as `connect`."""
         options = options_from(settings)
-        options |= {"create": create, "monitors": monitors}
+        options |= {"create": create}
         return await cls.connect(settings.nats_servers, **options)
 
     @classmethod

@@ -51,6 +51,7 @@ def options_from(settings: Settings) -> StreamOptions:
         "breaker_threshold": settings.breaker_threshold,
         "breaker_reset": settings.breaker_reset,
         "durability": settings.durability,
+        "monitors": settings.monitor_urls,
         "claims_owners": settings.aggregate_id_scope == "global",
         "identity": Identity(
             user=settings.nats_user,

@@ -105,13 +105,19 @@ class StoreWatch:
                 raise
             return  # where it is known to exist, its leader is being elected, perhaps: appends will tell
         self.facts, self._missing = facts, ""
-        if not known:
-            await self._look(connection)
+        if known:
+            return
+        try:
+            await self._look(connection, create=self._create)
+        except Unavailable as error:
+            if error.reason != "stream_missing":
+                raise
+            self._missing = str(error)
 
     async def look(self, connection: Connection) -> None:
         """Look again. What cannot be asked now stays as it is known."""
         try:
-            await self._look(connection)
+            await self._look(connection, create=False)
             self._missing = ""
         except Unavailable as error:
             if error.reason == "stream_missing":
@@ -119,15 +125,23 @@ class StoreWatch:
         except StreamError:
             return
 
-    async def _look(self, connection: Connection) -> None:
+    async def _look(self, connection: Connection, *, create: bool) -> None:
         facts = await asked(connection, lambda connection: ensure_stream(connection, self._replicas, create=False))
-        replicas = {PROGRAMS: await self._bucket(connection, PROGRAMS).ensure()}
+        replicas = {PROGRAMS: await self._programs(connection, create=create or not facts.last_sequence)}
         if (copies := await self._bucket(connection, PLACEMENT).replicas()) is not None:
             replicas[PLACEMENT] = copies
         sync = await read_sync_interval(connection, self._monitors)
         self.facts = facts
         self.writes_through = sync.seconds == 0
         self.durability = judge(connection.info, facts, replicas, sync, self._replicas)
+
+    async def _programs(self, connection: Connection, *, create: bool) -> int:
+        """Copies of the programs' bucket. It is made with the log and never beside one that has messages: their programs were in it."""
+        bucket = self._bucket(connection, PROGRAMS)
+        copies = await (bucket.ensure() if create else bucket.replicas())
+        if copies is None:
+            raise Unavailable(f"the bucket {PROGRAMS} is not there, though the log has messages: it is not made anew", "stream_missing")
+        return copies
 
     def _bucket(self, connection: Connection, name: str) -> KeyValue:
         return KeyValue(lambda request: asked(connection, request), name, self._replicas)

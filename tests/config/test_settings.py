@@ -194,6 +194,14 @@ def test_several_nats_servers_as_text_and_as_a_list(tmp_path: Path) -> None:
     assert Settings.load(path, {}, **WITHOUT_MANIFEST).nats_servers == ["nats://a:1", "tls://b"]
 
 
+def test_monitors_are_urls_of_http() -> None:
+    assert load({"AGGREGATE_NATS_MONITORS": "http://a:8222,https://b"}).monitor_urls == ["http://a:8222", "https://b"]
+    assert load({}).monitor_urls == []
+    [found] = mistakes(lambda: load({"AGGREGATE_NATS_MONITORS": "nats://u:secret@a:4222"}))
+    assert "the scheme is none of http, https" in found
+    assert "secret" not in found
+
+
 @pytest.mark.parametrize("address", ["8080", "host:", ":80", "host:70000", "::1:80", "host:8o"])
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     assert mistakes(lambda: load({"AGGREGATE_ADMIN_ADDRESS": address})) == [f"AGGREGATE_ADMIN_ADDRESS: expected host:port, got {address!r}"]

@@ -27,10 +27,8 @@ class NodeFailed(Exception):
 class NodeProcess:
     """One node. Its ports are new with every start; `grpc` and `admin` are (host, port) of the last one."""
 
-    def __init__(
-        self, name: str, folder: Path, servers: Sequence[str], settings: Mapping[str, Any], *, monitors: Sequence[str] = ()
-    ) -> None:
-        """`servers` are the URLs of NATS as this node sees them; `settings` by name, lower case; `monitors`: see `serving.py`."""
+    def __init__(self, name: str, folder: Path, servers: Sequence[str], settings: Mapping[str, Any]) -> None:
+        """`servers` are the URLs of NATS as this node sees them; `settings` by name, lower case."""
         self.name = name
         self.folder = folder
         self.log = folder / "node.log"
@@ -45,8 +43,7 @@ class NodeProcess:
             "log_level": "warning",
             **settings,
         }
-        serve = ["tests.faults.serving", *monitors] if monitors else ["aggregate", "serve", "--json"]
-        self._command = [*_environment(self._settings), sys.executable, "-m", *serve]
+        self._command = [*_environment(self._settings), sys.executable, "-m", "aggregate", "serve", "--json"]
         self._process: TetheredProcess | None = None
 
     @property

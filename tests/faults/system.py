@@ -114,8 +114,9 @@ class System:
         }
         if number % 2:
             given["cache_bytes"] = 4000  # a node that has to load nearly everything
-        monitors = [server.monitor_url for server in self.servers] if number % 2 else []
+            # and that knows that its servers write through to the disk: what waits for several aggregates goes out as one batch
+            given["nats_monitors"] = ",".join(server.monitor_url for server in self.servers)
         servers = [f"nats://{link.address}" for link in links]
-        self.nodes.append(NodeProcess(f"node{number}", folder, servers, given, monitors=monitors))
+        self.nodes.append(NodeProcess(f"node{number}", folder, servers, given))
         self.links.append(links)
         self.doors.append(await self._parts.enter_async_context(Proxy()))

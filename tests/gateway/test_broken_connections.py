@@ -1,16 +1,18 @@
-"""What a client makes of a call that breaks without a word of the node."""
+"""Calls that break: what a client makes of one that ends without a word of the node, and the node of a caller that has gone."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import grpc
 import pytest
 
 from aggregate.client import AggregateClient
-from aggregate.errors import OutcomeUnknown, Unavailable
+from aggregate.errors import NotFound, OutcomeUnknown, Unavailable
+from aggregate.gateway.errors import abort
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
-from aggregate.types import new_uuid7
+from aggregate.types import AggregateId, new_uuid7
 
 BROKEN = [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED]
 
@@ -32,3 +34,19 @@ async def test_a_call_that_breaks_tells_nothing_of_its_command(code: grpc.Status
                 await client.submit("Account", new_uuid7(), {"type": "deposit", "amount": 1}, command_id=command_id)
     finally:
         await server.stop(None)
+
+
+class Gone:
+    """The context of a call whose connection went: gRPC cannot send on it."""
+
+    async def abort(self, *_: object) -> None:
+        raise grpc.aio.InternalError('Failed "execute_batch"')
+
+
+@pytest.mark.parametrize(
+    "error", [NotFound(AggregateId.new_v7()), grpc.aio.InternalError("while a reply was written")], ids=["end", "reply"]
+)
+async def test_a_caller_that_has_gone_ends_its_call_and_is_no_defect(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await abort(Gone(), error)  # type: ignore[arg-type] # what of a context is asked
+    assert "unexpected error" not in "".join(capsys.readouterr())

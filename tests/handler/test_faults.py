@@ -293,6 +293,7 @@ async def test_a_log_older_than_what_is_remembered_is_noticed(world: World) -> N
     with pytest.raises(Unavailable) as caught:
         await restored.submit(on(command, {"type": "deposit", "amount": 1}))
     assert caught.value.reason == "log_older"
+    assert await world.storage.get_snapshot(command.tenant_id, command.aggregate_id) is None, "ahead of the log for good"
 
 
 async def test_a_node_with_an_older_program_does_not_decide(world: World) -> None:

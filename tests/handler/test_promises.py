@@ -201,3 +201,15 @@ async def test_a_refusal_is_told_again_and_again_though_its_message_id_is_still_
         with pytest.raises(Rejected):
             await node.submit(refused)
         now += 10
+
+
+async def test_a_snapshot_is_not_deleted_on_the_word_of_a_server_that_is_behind(world: World, behind: Behind) -> None:
+    command = deposit(1)
+    node = await world.node()
+    for _ in range(3):
+        await node.submit(on(command, {"type": "deposit", "amount": 1}))
+    behind.stale = ["last"]
+    with pytest.raises(Unavailable) as caught:
+        await (await world.node()).submit(on(command, {"type": "deposit", "amount": 1}))
+    assert caught.value.reason == "log_older"
+    assert await world.storage.get_snapshot(command.tenant_id, command.aggregate_id) is not None

@@ -145,6 +145,20 @@ async def test_a_stream_that_vanishes_is_said(nats: EmbeddedNats, client: Stream
     await connection.close()
 
 
+async def test_programs_that_are_gone_are_not_made_anew_beside_a_log_with_messages(nats: EmbeddedNats, client: StreamClient) -> None:
+    key = new_key()
+    await client.append(key, *written(new_message(key)), expected=0)
+    connection = Connection(nats.url)
+    await connection.open()
+    await call(connection, "STREAM.DELETE.KV_AGGREGATE_PROGRAMS")
+    await client.look()
+    assert "the bucket AGGREGATE_PROGRAMS is not there" in client.health().reasons[0]
+    other = await StreamClient.connect([nats.url], create=False)
+    assert "the bucket AGGREGATE_PROGRAMS is not there" in other.missing
+    await other.close()
+    await connection.close()
+
+
 async def test_a_clock_that_is_off_is_said(client: StreamClient, monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.facts is not None
     assert abs(client.facts.clock_ahead) < 5
@@ -155,7 +169,8 @@ async def test_a_clock_that_is_off_is_said(client: StreamClient, monkeypatch: py
 
 
 async def test_a_client_of_the_settings(nats: EmbeddedNats) -> None:
-    client = await StreamClient.of_settings(Settings(nats_url=nats.url, node_id="n1", aggregate_id_scope="tenant"))
+    settings = Settings(nats_url=nats.url, nats_monitors=nats.monitor_url, node_id="n1", aggregate_id_scope="tenant", durability="strict")
+    client = await StreamClient.of_settings(settings)
     assert client.health().ready
     assert not client.claims_owners
     await client.close()
