@@ -15,7 +15,6 @@ from aggregate.cli.exits import ExitCode, code_of, tell
 from aggregate.cli.options import AsJson
 from aggregate.cli.program_check import check_files
 from aggregate.cli.program_run import Inputs, evaluate, run_program
-from aggregate.cli.program_specs import run_specs
 from aggregate.errors import AggregateError
 from aggregate.runtime.batch import run_lines
 
@@ -75,6 +74,8 @@ def specs(
     as_json: AsJson = False,
 ) -> None:
     """Run given/when/then specs (spec.yaml, *_spec.yaml, *_spec.py); show what differs, and the gas of each case."""
+    from aggregate.cli.program_specs import run_specs  # noqa: PLC0415 - brings all of the node; the other commands start without it
+
     _leave(_told(as_json, lambda: run_specs(paths or [Path()], engine, as_json=as_json)))
 
 

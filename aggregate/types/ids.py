@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import uuid_utils
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import core_schema
 
 from aggregate.errors import ValidationError, quote
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler
+    from pydantic_core.core_schema import CoreSchema
 
 TENANT_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 TYPE_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}\Z")
@@ -46,7 +48,9 @@ class _Name(str):
     __slots__ = ()
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema  # noqa: PLC0415 - pydantic alone calls this; who does not use it need not load it
+
         return core_schema.no_info_plain_validator_function(cls._validated, serialization=core_schema.to_string_ser_schema())
 
     @classmethod
@@ -150,5 +154,7 @@ class Version(int):
         return int(self)
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: type[Any], handler: GetCoreSchemaHandler) -> CoreSchema:
+        from pydantic_core import core_schema  # noqa: PLC0415 - pydantic alone calls this; who does not use it need not load it
+
         return core_schema.no_info_after_validator_function(cls, core_schema.int_schema(ge=0, le=MAX_VERSION))

@@ -66,7 +66,7 @@ async def test_config_schema_is_a_json_schema(cli: Cli) -> None:
 
 async def test_a_native_engine_that_is_demanded_and_not_there_is_one_clear_line(tmp_path: Path) -> None:
     code = "import sys; sys.modules['aggregate.engine._keys'] = None; from aggregate.cli import main; main()"
-    exit_code, out, err = await finished("--version", cwd=tmp_path, code=code, AGGREGATE_ENGINE="native")
+    exit_code, out, err = await finished("serve", cwd=tmp_path, code=code, AGGREGATE_ENGINE="native")
     assert (exit_code, out) == (3, "")
     [line] = err.splitlines()
     assert line.startswith("AGGREGATE_ENGINE: the native engine is asked for, but aggregate.engine._keys is not built")

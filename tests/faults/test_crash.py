@@ -76,7 +76,7 @@ async def test_a_node_killed_in_the_middle_is_back_soon_and_every_retry_resolves
 async def _slowness() -> float:
     """How many times longer than its processor time a start takes here and now."""
     started, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import aggregate.cli.app", env=environment())
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import aggregate.cli.serve", env=environment())
     assert await process.wait() == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

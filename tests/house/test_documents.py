@@ -150,10 +150,10 @@ def _of_the_cli(words: list[str]) -> str:
         if word.startswith("-") and not re.match(r"-\d", word):
             if word.split("=")[0] not in options:
                 return f"no option {word}"
-        elif hasattr(command, "commands"):
+        elif hasattr(command, "get_command"):
             choices = re.split(r"\|", word)
             for choice in choices:
-                if choice not in command.commands:
+                if command.get_command(None, choice) is None:
                     return f"no command {choice}"
-            command = command.commands[choices[0]]
+            command = command.get_command(None, choices[0])
     return ""
