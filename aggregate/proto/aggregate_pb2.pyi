@@ -1,5 +1,6 @@
 from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -182,3 +183,141 @@ class GetReply(_message.Message):
     state_hash: str
     position: str
     def __init__(self, tenant_id: _Optional[str] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., state_hash: _Optional[str] = ..., position: _Optional[str] = ...) -> None: ...
+
+class QueryRequest(_message.Message):
+    __slots__ = ("aggregate_type", "filter", "order_by", "limit", "page_token", "min_position", "summaries", "group_by", "explain")
+    AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    MIN_POSITION_FIELD_NUMBER: _ClassVar[int]
+    SUMMARIES_FIELD_NUMBER: _ClassVar[int]
+    GROUP_BY_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    aggregate_type: str
+    filter: str
+    order_by: _containers.RepeatedScalarFieldContainer[str]
+    limit: int
+    page_token: str
+    min_position: str
+    summaries: _containers.RepeatedCompositeFieldContainer[Summary]
+    group_by: _containers.RepeatedScalarFieldContainer[str]
+    explain: bool
+    def __init__(self, aggregate_type: _Optional[str] = ..., filter: _Optional[str] = ..., order_by: _Optional[_Iterable[str]] = ..., limit: _Optional[int] = ..., page_token: _Optional[str] = ..., min_position: _Optional[str] = ..., summaries: _Optional[_Iterable[_Union[Summary, _Mapping]]] = ..., group_by: _Optional[_Iterable[str]] = ..., explain: _Optional[bool] = ...) -> None: ...
+
+class Summary(_message.Message):
+    __slots__ = ("function", "path")
+    class Function(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FUNCTION_UNSPECIFIED: _ClassVar[Summary.Function]
+        COUNT: _ClassVar[Summary.Function]
+        SUM: _ClassVar[Summary.Function]
+        MIN: _ClassVar[Summary.Function]
+        MAX: _ClassVar[Summary.Function]
+    FUNCTION_UNSPECIFIED: Summary.Function
+    COUNT: Summary.Function
+    SUM: Summary.Function
+    MIN: Summary.Function
+    MAX: Summary.Function
+    FUNCTION_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    function: Summary.Function
+    path: str
+    def __init__(self, function: _Optional[_Union[Summary.Function, str]] = ..., path: _Optional[str] = ...) -> None: ...
+
+class QueryReply(_message.Message):
+    __slots__ = ("rows", "next_page_token", "position", "groups", "explanation")
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    EXPLANATION_FIELD_NUMBER: _ClassVar[int]
+    rows: _containers.RepeatedCompositeFieldContainer[Row]
+    next_page_token: str
+    position: str
+    groups: _containers.RepeatedCompositeFieldContainer[Group]
+    explanation: Explanation
+    def __init__(self, rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[str] = ..., groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
+
+class Row(_message.Message):
+    __slots__ = ("aggregate_type", "aggregate_id", "version", "state", "position", "time")
+    AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    AGGREGATE_ID_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    aggregate_type: str
+    aggregate_id: str
+    version: int
+    state: str
+    position: str
+    time: str
+    def __init__(self, aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., position: _Optional[str] = ..., time: _Optional[str] = ...) -> None: ...
+
+class Group(_message.Message):
+    __slots__ = ("key", "values")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    key: _containers.RepeatedScalarFieldContainer[str]
+    values: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, key: _Optional[_Iterable[str]] = ..., values: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Explanation(_message.Message):
+    __slots__ = ("plan", "index", "rows_read", "gas_used", "errors", "first_error")
+    PLAN_FIELD_NUMBER: _ClassVar[int]
+    INDEX_FIELD_NUMBER: _ClassVar[int]
+    ROWS_READ_FIELD_NUMBER: _ClassVar[int]
+    GAS_USED_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ERROR_FIELD_NUMBER: _ClassVar[int]
+    plan: str
+    index: str
+    rows_read: int
+    gas_used: int
+    errors: int
+    first_error: str
+    def __init__(self, plan: _Optional[str] = ..., index: _Optional[str] = ..., rows_read: _Optional[int] = ..., gas_used: _Optional[int] = ..., errors: _Optional[int] = ..., first_error: _Optional[str] = ...) -> None: ...
+
+class WatchRequest(_message.Message):
+    __slots__ = ("aggregate_type", "filter", "resume_token")
+    AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
+    FILTER_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    aggregate_type: str
+    filter: str
+    resume_token: str
+    def __init__(self, aggregate_type: _Optional[str] = ..., filter: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
+
+class WatchReply(_message.Message):
+    __slots__ = ("events",)
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[WatchEvent]
+    def __init__(self, events: _Optional[_Iterable[_Union[WatchEvent, _Mapping]]] = ...) -> None: ...
+
+class WatchEvent(_message.Message):
+    __slots__ = ("kind", "row", "resume_token")
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        KIND_UNSPECIFIED: _ClassVar[WatchEvent.Kind]
+        ROW: _ClassVar[WatchEvent.Kind]
+        ADDED: _ClassVar[WatchEvent.Kind]
+        CHANGED: _ClassVar[WatchEvent.Kind]
+        NO_LONGER_MATCHING: _ClassVar[WatchEvent.Kind]
+        CAUGHT_UP: _ClassVar[WatchEvent.Kind]
+        LAGGED: _ClassVar[WatchEvent.Kind]
+    KIND_UNSPECIFIED: WatchEvent.Kind
+    ROW: WatchEvent.Kind
+    ADDED: WatchEvent.Kind
+    CHANGED: WatchEvent.Kind
+    NO_LONGER_MATCHING: WatchEvent.Kind
+    CAUGHT_UP: WatchEvent.Kind
+    LAGGED: WatchEvent.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ROW_FIELD_NUMBER: _ClassVar[int]
+    RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    kind: WatchEvent.Kind
+    row: Row
+    resume_token: str
+    def __init__(self, kind: _Optional[_Union[WatchEvent.Kind, str]] = ..., row: _Optional[_Union[Row, _Mapping]] = ..., resume_token: _Optional[str] = ...) -> None: ...

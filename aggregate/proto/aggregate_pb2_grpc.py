@@ -284,6 +284,16 @@ class QueryServiceStub:
                 request_serializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.GetRequest.SerializeToString,
                 response_deserializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.GetReply.FromString,
                 _registered_method=True)
+        self.Query = channel.unary_unary(
+                '/cloudlysis.aggregate.v1.QueryService/Query',
+                request_serializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.QueryRequest.SerializeToString,
+                response_deserializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.QueryReply.FromString,
+                _registered_method=True)
+        self.Watch = channel.unary_stream(
+                '/cloudlysis.aggregate.v1.QueryService/Watch',
+                request_serializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.WatchRequest.SerializeToString,
+                response_deserializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.WatchReply.FromString,
+                _registered_method=True)
 
 
 class QueryServiceServicer:
@@ -297,6 +307,21 @@ class QueryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Query(self, request, context):
+        """The tenant's aggregates that match a filter, a page at a time, or sums over them. Answered from the node's projection, which follows
+        the log: name `min_position` to see your own writes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Watch(self, request, context):
+        """The aggregates that match a filter now, then what changes in them as it changes, until cancelled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_QueryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -304,6 +329,16 @@ def add_QueryServiceServicer_to_server(servicer, server):
                     servicer.Get,
                     request_deserializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.GetRequest.FromString,
                     response_serializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.GetReply.SerializeToString,
+            ),
+            'Query': grpc.unary_unary_rpc_method_handler(
+                    servicer.Query,
+                    request_deserializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.QueryRequest.FromString,
+                    response_serializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.QueryReply.SerializeToString,
+            ),
+            'Watch': grpc.unary_stream_rpc_method_handler(
+                    servicer.Watch,
+                    request_deserializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.WatchRequest.FromString,
+                    response_serializer=cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.WatchReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -334,6 +369,60 @@ class QueryService:
             '/cloudlysis.aggregate.v1.QueryService/Get',
             cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.GetRequest.SerializeToString,
             cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.GetReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Query(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/cloudlysis.aggregate.v1.QueryService/Query',
+            cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.QueryRequest.SerializeToString,
+            cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.QueryReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Watch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/cloudlysis.aggregate.v1.QueryService/Watch',
+            cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.WatchRequest.SerializeToString,
+            cloudlysis_dot_aggregate_dot_v1_dot_aggregate__pb2.WatchReply.FromString,
             options,
             channel_credentials,
             insecure,

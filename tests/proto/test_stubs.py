@@ -60,4 +60,6 @@ def test_a_client_can_be_made_of_the_proto_file_alone(tmp_path: Path) -> None:
         "EventService.ReadEvents",
         "EventService.SubscribeEvents",
         "QueryService.Get",
+        "QueryService.Query",
+        "QueryService.Watch",
     }
