@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aggregate.gateway.server import CommandServer
     from aggregate.handler import AggregateHandler, AggregateInstance
     from aggregate.node import Node
+    from aggregate.placement import HashRing
     from aggregate.runtime import RuntimeExecutor
     from aggregate.storage import StorageClient
     from aggregate.stream import StreamClient
@@ -34,6 +35,7 @@ _HOME = {
     "Command": "types",
     "CommandServer": "gateway.server",
     "Event": "types",
+    "HashRing": "placement",
     "Node": "node",
     "Receipt": "types",
     "RuntimeExecutor": "runtime",
@@ -57,6 +59,7 @@ __all__ = [
     "Command",
     "CommandServer",
     "Event",
+    "HashRing",
     "Node",
     "Receipt",
     "RuntimeExecutor",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network
+from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network, ring
 from bench.registry import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -13,6 +13,7 @@ BENCHES: tuple[Bench, ...] = (
     *documents.BENCHES,
     *compiling.BENCHES,
     *keys.BENCHES,
+    *ring.BENCHES,
     *handling.BENCHES,
     *network.BENCHES,
     *memory.BENCHES,

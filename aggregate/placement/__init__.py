@@ -1,1 +1,5 @@
-"""Which node serves which tenant (to come)."""
+"""Which node serves which tenant."""
+
+from aggregate.engine.ring import HashRing
+
+__all__ = ["HashRing"]

@@ -42,6 +42,7 @@ mod program;
 mod quick;
 mod reads;
 mod results;
+mod ring;
 mod rows;
 mod scan;
 mod scratch;
@@ -69,5 +70,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<results::Fold>()?;
     module.add_class::<results::CommitFold>()?;
     module.add_class::<results::Matches>()?;
+    module.add_class::<ring::HashRing>()?;
     module.add_function(wrap_pyfunction!(engine::_panic_for_tests, module)?)
 }
