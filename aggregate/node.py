@@ -11,15 +11,20 @@ import structlog
 
 import aggregate.engine
 from aggregate._version import __version__
+from aggregate.admin.health import health_routes
+from aggregate.admin.metrics import metrics_routes
+from aggregate.admin.route import Route
 from aggregate.admin.server import AdminServer
+from aggregate.admin.tenants import tenant_routes
 from aggregate.config import Settings
 from aggregate.errors import AggregateError, ConfigError, Mistake, StorageError, Unavailable
-from aggregate.gateway.health import HealthStatus
+from aggregate.gateway.health import Check, HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
 from aggregate.handler.log_guard import LogGuard
 from aggregate.handler.verifying import Verification
+from aggregate.observability.activity import Activity
 from aggregate.observability.logs import CommandLog
 from aggregate.observability.metrics import Metrics
 from aggregate.observability.tracing import CommandSpans
@@ -64,7 +69,8 @@ class Node:
         self._parts = contextlib.AsyncExitStack()
         self._metrics = self._build_metrics()
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
-        self.admin = AdminServer(settings, self.health, self._metrics.export)
+        self._activity = Activity()
+        self.admin = AdminServer(settings, self._admin_routes())
         self._bringing_up: asyncio.Task[None] | None = None
         self._verifying: asyncio.Task[NoReturn] | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
@@ -174,6 +180,21 @@ class Node:
             durability=stream.durability if stream is not None else "",
             reasons=tuple(self._reasons()),
             warnings=(*self._warnings, *([self._guard.replaced] if self._guard is not None and self._guard.replaced else [])),
+            checks=self._checks(),
+        )
+
+    def _checks(self) -> tuple[Check, ...]:
+        """The parts that a node needs before it takes commands."""
+        stream, storage = self._stream, self._storage
+        store = storage.health() if storage is not None else None
+        lost = stream.reasons() if stream is not None else [self._waiting_for]
+        trusted = self._guard is not None and self._guard.trusted.is_set()
+        consumers = "" if trusted else "looking whether the log is the one remembered" if self._guard is not None else self._waiting_for
+        return (
+            Check("config", ok=True, detail=f"serves {', '.join(self.types)}"),
+            Check("storage", ok=store is not None, detail="" if store is None else f"snapshots: breaker {store.breaker}"),
+            Check("stream", ok=not lost, detail="; ".join(lost)),
+            Check("consumers", ok=trusted, detail=consumers),
         )
 
     def _reasons(self) -> list[str]:
@@ -211,7 +232,7 @@ class Node:
         guard = LogGuard(storage, stream)
         stream.listen(lambda up: None if up else guard.doubt())
         await self._trusted(guard)
-        observers = [self._metrics.observe, CommandLog().observe]
+        observers = [self._metrics.observe, self._activity.observe, CommandLog().observe]
         if CommandSpans.wanted():
             observers.append(CommandSpans().observe)
         self._guard = guard
@@ -259,6 +280,14 @@ class Node:
         self._up()
         assert self._stream is not None, "the handler has one"
         return self._stream
+
+    def _admin_routes(self) -> list[Route]:
+        """Each group of routes lives in a file of its own in `admin/`."""
+        return [
+            *health_routes(self.health),
+            *metrics_routes(self._metrics.export),
+            *tenant_routes(self._up, self._activity.times, self._settings.drain_timeout),
+        ]
 
     def _build_metrics(self) -> Metrics:
         metrics = Metrics(self.types, self._settings.metric_tenants)

@@ -1,54 +1,45 @@
-"""`AdminServer`: the HTTP side of a node, for those who run it: health, readiness, metrics."""
+"""`AdminServer`: the HTTP side of a node, for those who run it. What it serves is a table of routes (`route.py`)."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
-from aiohttp import ClientSession, web
+import structlog
+from aiohttp import web
+from pydantic import TypeAdapter
+from pydantic import ValidationError as Misfit
 
+from aggregate.admin.access import check_access
+from aggregate.admin.client import AdminResponse, ask
+from aggregate.admin.errors import Refused, answer_of
+from aggregate.admin.openapi import openapi_routes
+from aggregate.admin.route import JSON, Answer, Asked, Route
 from aggregate.config.settings import Settings
-from aggregate.errors import ConfigError, Mistake
-from aggregate.gateway.health import HealthStatus
+from aggregate.errors import AggregateError, ConfigError, Mistake, ValidationError
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+log = structlog.get_logger("aggregate.admin")
+
 MAX_BODY = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class AdminResponse:
-    """An answer of the admin server."""
-
-    status: int
-    text: str
-
-    def json(self) -> Any:
-        """The body as a JSON value."""
-        return json.loads(self.text)
-
-
 class AdminServer:
-    """The HTTP server. Answers as soon as it listens, long before the node is ready, and until the very end.
+    """The HTTP server. Answers as soon as it listens, long before the node is ready, and until the very end."""
 
-    `/health` is 200 as long as the node can answer at all: whoever restarts what is unhealthy must not restart a node because NATS is
-    away. What is missing stands in the body. `/ready` is 503 with the reasons while the node takes no commands.
-    """
-
-    def __init__(self, settings: Settings, health: Callable[[], HealthStatus], metrics: Callable[[], bytes]) -> None:
+    def __init__(self, settings: Settings, routes: Iterable[Route]) -> None:
+        """`routes`: of all groups together; `/openapi.json` is added."""
         self._settings = settings
-        self._health = health
-        self._metrics = metrics
+        table = list(routes)
+        self._routes = [*table, *openapi_routes(table)]
         self._runner: web.AppRunner | None = None
         self.port = 0
 
     @classmethod
     async def new_test(cls, **options: Any) -> AdminServer:
         """A running server around `AggregateHandler.new_test(**options)`, on a free port; `stop` it."""
-        from aggregate.testing.servers import admin_server  # noqa: PLC0415 - test machinery is not loaded in a node
+        from aggregate.testing.admin import AdminTestServer  # noqa: PLC0415 - test machinery is not loaded in a node
 
-        return await admin_server(**options)
+        return await AdminTestServer.running(**options)
 
     @property
     def address(self) -> str:
@@ -61,8 +52,8 @@ class AdminServer:
         Raises:
             ConfigError: the address cannot be had.
         """
-        app = web.Application(client_max_size=MAX_BODY)
-        app.add_routes([web.get("/health", self._get_health), web.get("/ready", self._get_ready), web.get("/metrics", self._get_metrics)])
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_tell_errors])
+        app.add_routes([web.route(route.method, route.path, self._served(route)) for route in self._routes])
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         host, port = self._settings.admin
@@ -81,23 +72,63 @@ class AdminServer:
             await self._runner.cleanup()
             self._runner = None
 
-    async def get(self, path: str) -> AdminResponse:
-        """What the running server answers to a GET, asked over HTTP like anybody would."""
-        async with ClientSession() as session, session.get(f"http://{self.address}{path}") as response:
-            return AdminResponse(response.status, await response.text())
+    async def get(self, path: str, **headers: str) -> AdminResponse:
+        """What the running server answers to a GET."""
+        return await ask(self.address, "GET", path, headers=headers)
 
-    async def _get_health(self, _: web.Request) -> web.Response:
-        return web.json_response(self._health().to_dict())
+    async def post(self, path: str, body: Any, **headers: str) -> AdminResponse:
+        """What it answers to a POST with a JSON body."""
+        return await ask(self.address, "POST", path, body=body, headers=headers)
 
-    async def _get_ready(self, _: web.Request) -> web.Response:
-        status = self._health()
-        told = {"ready": status.ready, "reasons": list(status.reasons), "durability": status.durability}
-        if status.warnings:
-            told["warnings"] = list(status.warnings)
-        return web.json_response(told, status=200 if status.ready else 503)
+    def _served(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """What aiohttp calls for a route: the rule of access, the body, the route itself, its answer."""
 
-    async def _get_metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics(), headers={"Content-Type": METRICS_TYPE})
+        async def serve(request: web.Request) -> web.Response:
+            if route.changes:
+                check_access(request.headers, self._settings.admin_token, self._settings.admin)
+            for name, values in route.places.items():
+                if request.match_info[name] not in values:
+                    raise Refused(404, f"{name} is one of {', '.join(values)}")
+            body = await _body(request, route.takes) if route.takes is not None else None
+            return _response(await route.handle(Asked(body, dict(request.match_info), request.headers.get("Accept", ""))))
+
+        return serve
+
+
+async def _body(request: web.Request, takes: type) -> Any:
+    """The JSON body as what the route takes.
+
+    Raises:
+        Refused: it is no JSON, or too large. ValidationError: it does not fit; names the place.
+    """
+    if request.content_type != JSON:
+        raise Refused(415, f"send a JSON body with the header `Content-Type: {JSON}`")
+    text = await request.read()
+    try:
+        return TypeAdapter(takes).validate_json(text)
+    except Misfit as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise ValidationError(first["msg"], ".".join(map(str, first["loc"])) or "body") from None
+
+
+def _response(answer: Answer, headers: dict[str, str] | None = None) -> web.Response:
+    given = {"Content-Type": answer.content_type, "Cache-Control": "no-store", **(headers or {})}
+    return web.Response(body=answer.encoded(), status=answer.status, headers=given)
+
+
+@web.middleware
+async def _tell_errors(request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
+    """Every error as JSON of one form, aiohttp's own included."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _response(answer_of(Refused(error.status, f"{request.method} {request.path}: {error.reason}"))[0], allowed)
+    except (Refused, AggregateError) as error:
+        return _response(*answer_of(error))
+    except Exception as error:
+        log.exception("defect while answering", path=request.path)
+        return _response(*answer_of(error))
 
 
 def _why(text: str) -> str:

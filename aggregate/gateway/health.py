@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One part that a node needs before it takes commands.
+
+    Attributes:
+        name: `config`, `stream`, `storage`, ...
+        ok: it is there.
+        detail: what is missing, or what there is; for people.
+    """
+
+    name: str
+    ok: bool
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +32,7 @@ class HealthStatus:
         reasons: why the node takes no commands now; none: it does.
         warnings: what somebody should look at, though commands are taken.
         durability: what an acknowledgement means now, in one sentence; "" while it is not known.
+        checks: the parts, one by one.
     """
 
     nats_connected: bool
@@ -30,6 +45,7 @@ class HealthStatus:
     durability: str = ""
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -40,13 +56,3 @@ class HealthStatus:
     def ready(self) -> bool:
         """Whether the node takes commands."""
         return not self.reasons
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON values, `healthy` and `ready` first."""
-        return {
-            "healthy": self.healthy,
-            "ready": self.ready,
-            **asdict(self),
-            "reasons": list(self.reasons),
-            "warnings": list(self.warnings),
-        }

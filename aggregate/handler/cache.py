@@ -57,6 +57,11 @@ class HotCache:
         if found is not None:
             self.bytes -= found[1]
 
+    def drop_tenant(self, tenant_id: str) -> None:
+        """Forget the entries of a tenant."""
+        for key in [key for key in self._entries if key.tenant_id == tenant_id]:
+            self.drop(key)
+
     def clear(self) -> None:
         """Forget all."""
         self._entries.clear()

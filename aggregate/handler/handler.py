@@ -24,6 +24,7 @@ from aggregate.errors import (
     Unavailable,
     ValidationError,
 )
+from aggregate.handler.admission import Admission, DrainReport
 from aggregate.handler.appending import Appender
 from aggregate.handler.cache import HotCache
 from aggregate.handler.history import Folded, Moment, fold_to, history
@@ -32,7 +33,6 @@ from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader, LogOlder
 from aggregate.handler.log_guard import Trusting
 from aggregate.handler.pending import Pending
-from aggregate.handler.quota import Quota
 from aggregate.handler.recording import record_of
 from aggregate.handler.verifying import Verification, Verifier
 from aggregate.runtime import ProgramSet, TypeProgram
@@ -92,13 +92,7 @@ class AggregateHandler:
         self._cache = HotCache(settings.cache_bytes)
         self._loader = Loader(programs, storage, stream, owned_ids=settings.aggregate_id_scope == "global")
         self._lanes: dict[AggregateKey, Lane] = {}
-        self._in_flight: dict[TenantId, int] = {}
-        self._commands = Quota(settings.quota_commands, "commands")
-        self._gas = Quota(settings.quota_gas, "gas")
-        self._total = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._draining = False
+        self._admission = Admission(settings, self._lanes)
         self._parts = LaneParts(
             rules=LaneRules(
                 max_retries=settings.max_retries,
@@ -151,7 +145,7 @@ class AggregateHandler:
     @property
     def in_flight(self) -> int:
         """Commands between entry and answer."""
-        return self._total
+        return self._admission.total
 
     @property
     def active_aggregates(self) -> int:
@@ -274,12 +268,27 @@ class AggregateHandler:
 
     async def drain(self, timeout: float) -> bool:
         """Refuse new commands and wait for those in flight, at most `timeout` seconds; returns whether none is left."""
-        self._draining = True
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
-        except TimeoutError:
-            return False
-        return True
+        return await self._admission.drain(timeout)
+
+    async def drain_tenant(self, tenant_id: TenantId, timeout: float, expires: float | None = None) -> DrainReport:
+        """Refuse a tenant's new commands (retryable) and wait for those in flight; see `Admission.drain_tenant`."""
+        return await self._admission.drain_tenant(tenant_id, timeout, expires)
+
+    def undrain_tenant(self, tenant_id: TenantId) -> bool:
+        """Take a tenant's commands again; returns whether it was drained."""
+        return self._admission.undrain_tenant(tenant_id)
+
+    def draining_tenants(self) -> list[TenantId]:
+        """The tenants whose commands are refused now."""
+        return self._admission.draining_tenants()
+
+    def forget_tenant(self, tenant_id: TenantId) -> None:
+        """Drop what is kept of a tenant in memory: another node serves it."""
+        self._cache.drop_tenant(tenant_id)
+
+    def tenants(self) -> dict[str, int]:
+        """The tenants with aggregates kept ready in memory, and how many."""
+        return self._cache.tenants()
 
     def _checked(self, command: Command) -> TypeProgram:
         if command.tenant_id.is_empty() and self._settings.multi_tenancy:
@@ -291,27 +300,16 @@ class AggregateHandler:
 
     async def _admitted(self, pending: Pending, program: TypeProgram) -> Receipt:
         command = pending.command
-        tenant, settings = command.tenant_id, self._settings
-        mine = self._in_flight.get(tenant, 0)
-        if self._draining:
-            raise Unavailable("the node stops; send the command to another", reason="draining")
+        tenant = command.tenant_id
+        self._admission.check(tenant)
         self._guard.demand_trust()
-        if settings.quota_in_flight and mine >= settings.quota_in_flight:
-            raise Overloaded(f"tenant {str(tenant)!r} has {mine} commands in flight, its quota", reason="quota_in_flight")
-        self._commands.check(tenant)
-        self._gas.check(tenant)
-        if self._total >= settings.max_in_flight:
-            raise Overloaded(f"the node has {self._total} commands in flight", reason="in_flight")
         key = AggregateKey(tenant, command.aggregate_type, command.aggregate_id)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key, program, self._parts, self._finished)
-        elif len(lane.waiting) >= settings.max_queue:
+        elif len(lane.waiting) >= self._settings.max_queue:
             raise Overloaded(f"{len(lane.waiting)} commands wait for this aggregate", reason="queue_full")
-        self._commands.use(tenant, 1)
-        self._in_flight[tenant] = mine + 1
-        self._total += 1
-        self._idle.clear()
+        self._admission.enter(tenant)
         try:
             lane.submit(pending)
             async with asyncio.timeout(pending.deadline - time.monotonic()):
@@ -321,26 +319,11 @@ class AggregateHandler:
                 raise OutcomeUnknown(command.command_id, "the deadline passed before the log answered") from None
             raise DeadlineExceeded("the deadline passed before the command was decided; nothing was stored") from None
         finally:
-            self._gas.use(tenant, pending.gas)
-            self._left(tenant)
-
-    def _left(self, tenant: TenantId) -> None:
-        self._total -= 1
-        left = self._in_flight[tenant] - 1
-        if left:
-            self._in_flight[tenant] = left
-        else:
-            del self._in_flight[tenant]
-        self._rest()
+            self._admission.leave(tenant, pending.gas)
 
     def _finished(self, key: AggregateKey) -> None:
         del self._lanes[key]
-        self._rest()
-
-    def _rest(self) -> None:
-        """Idle: no caller waits, and no lane works on for one that has gone."""
-        if not self._total and not self._lanes:
-            self._idle.set()
+        self._admission.rest(key.tenant_id)
 
     async def _newest(self, key: AggregateKey) -> Loaded:
         """The aggregate as it is now: what was read is confirmed to be the newest (a read alone proves nothing with replicas)."""

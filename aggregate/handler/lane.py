@@ -110,6 +110,10 @@ class Lane:
         if self._group and self._task is not None:  # a task that has not begun must, so that it ends
             self._task.cancel()
 
+    def command_ids(self) -> list[str]:
+        """Of the commands that are not done, those being served first."""
+        return [pending.command.command_id for pending in (*self._group, *self.waiting)]
+
     async def _run(self) -> None:
         try:
             while self.waiting:

@@ -1,24 +1,20 @@
-"""Servers around a test handler (`AggregateHandler.new_test`): what `CommandServer.new_test` and `AdminServer.new_test` give."""
+"""A gRPC server around a test handler (`AggregateHandler.new_test`): what `CommandServer.new_test` gives."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from aggregate._version import __version__
-from aggregate.admin.server import AdminServer
 from aggregate.config import Settings
-from aggregate.gateway.health import HealthStatus
+from aggregate.gateway.health import Check, HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
-from aggregate.observability.metrics import Metrics
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
-from aggregate.types import Command
 from aggregate.types.json import canonical, parse
 
 ANY_PORT = {"grpc_address": "127.0.0.1:0", "admin_address": "127.0.0.1:0"}
-TENANT = "test-tenant"
 
 
 def health_of(handler: AggregateHandler) -> HealthStatus:
@@ -35,6 +31,7 @@ def health_of(handler: AggregateHandler) -> HealthStatus:
         node="test",
         version=__version__,
         durability=stream.durability,
+        checks=(Check("stream", ok=stream.connected), Check("storage", ok=storage.health().connected)),
     )
 
 
@@ -46,15 +43,5 @@ async def command_server(**options: Any) -> CommandServer:
     server = CommandServer(
         Backend(lambda: handler, lambda: stream, lambda text: canonical(parse(text))), Settings(**ANY_PORT), lambda: health_of(handler)
     )
-    await server.start()
-    return server
-
-
-async def admin_server(**options: Any) -> AdminServer:
-    """An admin server that listens on a free port, its handler having handled one command of `test-tenant`. To be stopped by the caller."""
-    metrics = Metrics(["Account"])
-    handler = await AggregateHandler.new_test(observers=(metrics.observe,), **options)
-    await handler.submit(Command.new_test_deposit_with_tenant(TENANT, 100))
-    server = AdminServer(Settings(**ANY_PORT), lambda: health_of(handler), metrics.export)
     await server.start()
     return server

@@ -9,10 +9,12 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from aggregate.admin.health import health_routes
+from aggregate.admin.metrics import metrics_routes
 from aggregate.admin.server import AdminServer
 from aggregate.config.settings import Settings
 from aggregate.errors import ConfigError
-from aggregate.gateway.health import HealthStatus
+from aggregate.gateway.health import Check, HealthStatus
 
 WELL = HealthStatus(True, True, active_aggregates=3, in_flight=1, engine="pure", node="n1", version="1", durability="fsync always")
 
@@ -31,7 +33,8 @@ def node() -> Node:
 
 @pytest.fixture
 async def url(node: Node) -> AsyncIterator[str]:
-    server = AdminServer(Settings(admin_address="127.0.0.1:0"), node.health, lambda: b"some_total 1\n")
+    routes = [*health_routes(node.health), *metrics_routes(lambda: b"some_total 1\n")]
+    server = AdminServer(Settings(admin_address="127.0.0.1:0"), routes)
     await server.start()
     yield f"http://{server.address}"
     await server.stop()
@@ -70,11 +73,20 @@ async def test_a_node_without_nats_answers_but_is_neither_healthy_nor_ready(url:
     node.status = replace(WELL, nats_connected=False, reasons=("not connected to NATS",))
     status, body = await read_json(url + "/health")
     assert (status, body["healthy"]) == (200, False)
-    assert await read_json(url + "/ready") == (503, {"ready": False, "reasons": ["not connected to NATS"], "durability": "fsync always"})
+    assert await read_json(url + "/ready") == (
+        503,
+        {"ready": False, "reasons": ["not connected to NATS"], "warnings": [], "durability": "fsync always", "checks": {}},
+    )
 
 
-async def test_ready_is_200_when_commands_are_taken(url: str) -> None:
-    assert await read_json(url + "/ready") == (200, {"ready": True, "reasons": [], "durability": "fsync always"})
+async def test_ready_is_200_when_commands_are_taken_and_names_each_part(url: str, node: Node) -> None:
+    node.status = replace(WELL, checks=(Check("stream", ok=True), Check("config", ok=True, detail="serves Account")))
+    status, body = await read_json(url + "/ready")
+    assert (status, body["ready"], body["reasons"]) == (200, True, [])
+    assert body["checks"] == {
+        "stream": {"name": "stream", "ok": True, "detail": ""},
+        "config": {"name": "config", "ok": True, "detail": "serves Account"},
+    }
 
 
 async def test_ready_tells_what_somebody_should_look_at(url: str, node: Node) -> None:
@@ -99,4 +111,4 @@ async def test_a_busy_port_is_one_clear_error(node: Node) -> None:
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ConfigError, match=f"admin_address: cannot listen on {address}: Address already in use$"):
-            await AdminServer(Settings(admin_address=address), node.health, bytes).start()
+            await AdminServer(Settings(admin_address=address), health_routes(node.health)).start()

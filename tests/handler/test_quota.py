@@ -49,7 +49,7 @@ def test_without_a_limit_nothing_is_refused() -> None:
 
 async def test_a_node_refuses_a_tenant_over_its_quota_and_serves_the_others(world: World) -> None:
     node = await world.node()
-    node._commands = Quota(3, "commands", lambda: 0.0)
+    node._admission._commands = Quota(3, "commands", lambda: 0.0)
     for _ in range(3):
         await node.submit(deposit())
     with pytest.raises(Overloaded) as caught:
@@ -60,7 +60,7 @@ async def test_a_node_refuses_a_tenant_over_its_quota_and_serves_the_others(worl
 
 async def test_gas_counts_too(world: World) -> None:
     node = await world.node()
-    node._gas = Quota(1, "gas", lambda: 0.0)
+    node._admission._gas = Quota(1, "gas", lambda: 0.0)
     await node.submit(deposit())
     with pytest.raises(Overloaded) as caught:
         await node.submit(deposit())
