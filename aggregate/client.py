@@ -10,13 +10,15 @@ What a node refuses is raised as the error it was on the node (`aggregate.errors
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import grpc
 from google.rpc import status_pb2
 from grpc_status import rpc_status
 
-from aggregate.errors import AggregateError, OutcomeUnknown, Overloaded, Unavailable
+from aggregate.errors import AggregateError, ConfigError, Mistake, OutcomeUnknown, Overloaded, Unavailable
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.errors import from_status
@@ -44,6 +46,30 @@ NOT_THE_NODE = {
 """What gRPC itself says of a connection that breaks: without the node's own details it says nothing of the command."""
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A connection with TLS.
+
+    Attributes:
+        ca: PEM certificates that the node's is checked against; None: those that gRPC brings.
+        cert, key: PEM certificate shown to the node, and its key, where it asks for one.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """For a channel. Raises ConfigError where a file cannot be read, or one of the pair is missing."""
+        if (self.cert is None) != (self.key is None):
+            raise ConfigError([Mistake("tls", "a certificate and its key are given together or not at all")])
+        try:
+            ca, key, cert = (path.read_bytes() if path is not None else None for path in (self.ca, self.key, self.cert))
+        except OSError as error:
+            raise ConfigError([Mistake("tls", f"{error.filename} cannot be read: {error.strerror}")]) from error
+        return grpc.ssl_channel_credentials(ca, key, cert)
+
+
 class AggregateClient:
     """A connection to one node. Safe for many tasks at once; connects when first used, reconnects by itself."""
 
@@ -54,23 +80,29 @@ class AggregateClient:
         tenant_id: str = "",
         headers: Mapping[str, str] | None = None,
         timeout: float = 10.0,
-        credentials: grpc.ChannelCredentials | None = None,
+        tls: Tls | None = None,
+        token: str = "",
     ) -> None:
         """A connection to the node at `address` (host:port).
 
         Args:
             address: host:port.
             tenant_id: sent as `x-tenant-id` unless it is empty.
-            headers: more metadata of every call (`x-correlation-id`, `traceparent`, `authorization`).
+            headers: more metadata of every call (`x-correlation-id`, `traceparent`).
             timeout: seconds for a call that does not name its own.
-            credentials: for TLS.
+            tls: speak TLS; None: do not.
+            token: sent as bearer token.
+
+        Raises:
+            ConfigError: a file of `tls` cannot be used.
         """
-        self._headers = tuple((headers or {}).items()) + ((("x-tenant-id", tenant_id),) if tenant_id else ())
+        own = (("x-tenant-id", tenant_id), ("authorization", f"Bearer {token}" if token else ""))
+        self._headers = (*(headers or {}).items(), *((name, value) for name, value in own if value))
         self._timeout = timeout
-        if credentials is None:
+        if tls is None:
             self._channel = grpc.aio.insecure_channel(address, options=OPTIONS)
         else:
-            self._channel = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+            self._channel = grpc.aio.secure_channel(address, tls.credentials(), options=OPTIONS)
         self._commands = pb_grpc.CommandServiceStub(self._channel)  # type: ignore[no-untyped-call] # generated code
         self._events = pb_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._query = pb_grpc.QueryServiceStub(self._channel)  # type: ignore[no-untyped-call]

@@ -158,13 +158,13 @@ class DocumentError(AggregateError):
 
 
 class TenantAccessDenied(AggregateError):
-    """The aggregate belongs to another tenant. Says nothing about the owner."""
+    """The aggregate belongs to another tenant, or the token does. Says nothing about the owner."""
 
     code = "tenant_access_denied"
     status = "PERMISSION_DENIED"
 
-    def __init__(self, tenant_id: object) -> None:
-        super().__init__(f"tenant {str(tenant_id)!r} has no access to this aggregate")
+    def __init__(self, tenant_id: object, message: str = "") -> None:
+        super().__init__(message or f"tenant {str(tenant_id)!r} has no access to this aggregate")
         self.tenant_id = tenant_id
 
     @property

@@ -7,26 +7,24 @@ from typing import Annotated
 import typer
 
 from aggregate.cli.exits import run, write
-from aggregate.cli.options import DEFAULT_NODE, DEFAULT_TIMEOUT, AsJson, Id, Node, Tenant, Timeout, Type
-from aggregate.client import AggregateClient
+from aggregate.cli.options import AsJson, Connection, Id, Type, connects
 from aggregate.errors import Unavailable
 from aggregate.types import Event
 from aggregate.types.json import canonical
 
 
+@connects
 def events(
     *,
     aggregate_type: Type,
     aggregate_id: Id,
-    node: Node = DEFAULT_NODE,
-    tenant: Tenant = "",
+    connection: Connection,
     after: Annotated[int, typer.Option("--after", min=0, help="Only events after this version.")] = 0,
     limit: Annotated[int, typer.Option("--limit", min=0, help="At most so many; 0: all.")] = 0,
     start: Annotated[
         str, typer.Option("--from", metavar="POSITION", help="With --follow: only what comes after this position (of an event or a reply).")
     ] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Go on with each event as it comes, until Ctrl-C.")] = False,
-    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Print the events of an aggregate, oldest first."""
@@ -36,7 +34,7 @@ def events(
         raise typer.BadParameter("a position is where --follow starts; --after VERSION leaves out earlier events", param_hint="--from")
 
     async def work() -> None:
-        async with AggregateClient(node, tenant_id=tenant, timeout=timeout) as client:
+        async with connection.client() as client:
             if not follow:
                 for event in await client.read_events(aggregate_type, aggregate_id, after_version=after, limit=limit):
                     write(as_line(event, as_json=as_json))

@@ -8,27 +8,25 @@ from typing import Annotated, Any
 import typer
 
 from aggregate.cli.exits import run, write
-from aggregate.cli.options import DEFAULT_NODE, DEFAULT_TIMEOUT, AsJson, Id, Node, Tenant, Timeout, Type
-from aggregate.client import AggregateClient
+from aggregate.cli.options import AsJson, Connection, Id, Type, connects
 from aggregate.types import AggregateState
 from aggregate.types.json import canonical
 
 
+@connects
 def state(
     *,
     aggregate_type: Type,
     aggregate_id: Id,
-    node: Node = DEFAULT_NODE,
-    tenant: Tenant = "",
+    connection: Connection,
     at: Annotated[str, typer.Option("--at", metavar="VERSION|TIME", help="As of a version, or of a time like 2026-01-31T12:00:00Z.")] = "",
-    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Print an aggregate's state, version and hash."""
     version = int(at) if re.fullmatch("[0-9]{1,19}", at) else None
 
     async def work() -> None:
-        async with AggregateClient(node, tenant_id=tenant, timeout=timeout) as client:
+        async with connection.client() as client:
             found = await client.get(aggregate_type, aggregate_id, at_version=version, at_time="" if version is not None else at)
         write(as_json_line(found) if as_json else as_text(found))
 

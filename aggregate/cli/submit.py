@@ -9,25 +9,23 @@ from typing import Annotated
 import typer
 
 from aggregate.cli.exits import run, write
-from aggregate.cli.options import DEFAULT_NODE, DEFAULT_TIMEOUT, AsJson, Node, Tenant, Timeout, Type
-from aggregate.client import AggregateClient
+from aggregate.cli.options import AsJson, Connection, Type, connects
 from aggregate.types import AggregateId, Receipt
 from aggregate.types.json import canonical
 
 NEW = "new"
 
 
+@connects
 def submit(
     *,
     aggregate_type: Type,
     aggregate_id: Annotated[str, typer.Argument(metavar="ID", help="Aggregate id, a UUID; `new` makes one.")],
     payload: Annotated[str, typer.Argument(metavar="PAYLOAD", help="The command as JSON with a `type`; `@file` reads it, `-` from stdin.")],
-    node: Node = DEFAULT_NODE,
-    tenant: Tenant = "",
+    connection: Connection,
     command_id: Annotated[str, typer.Option("--command-id", help="A UUID; sending it again never does it twice.")] = "",
     expected_version: Annotated[int | None, typer.Option("--expect", min=0, help="Only if the aggregate is at this version.")] = None,
     metadata: Annotated[list[str] | None, typer.Option("--metadata", metavar="NAME=VALUE", help="A note kept with the events.")] = None,
-    timeout: Timeout = DEFAULT_TIMEOUT,
     as_json: AsJson = False,
 ) -> None:
     """Submit a command and print what came of it.
@@ -38,7 +36,7 @@ def submit(
     text = _read(payload)
 
     async def work() -> None:
-        async with AggregateClient(node, tenant_id=tenant, timeout=timeout) as client:
+        async with connection.client() as client:
             target = AggregateId.new_v7() if aggregate_id == NEW else aggregate_id
             receipt = await client.submit(
                 aggregate_type, target, text, command_id=command_id, metadata=notes, expected_version=expected_version

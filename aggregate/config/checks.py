@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aggregate.config.settings import Settings
 
-READ_FILES = ("nats_credentials", "nats_tls_ca", "nats_tls_cert", "nats_tls_key", "tls_cert", "tls_key", "tls_client_ca", "placement_file")
+READ_FILES = (
+    "nats_credentials",
+    "nats_tls_ca",
+    "nats_tls_cert",
+    "nats_tls_key",
+    "tls_cert",
+    "tls_key",
+    "tls_client_ca",
+    "auth_jwks",
+    "placement_file",
+)
 PAIRS = (("tls_cert", "tls_key"), ("nats_tls_cert", "nats_tls_key"))
 
 
@@ -24,6 +34,10 @@ def check_settings(settings: Settings) -> Iterator[tuple[str, str]]:
             yield missing, f"is required with {given.upper()}"
     if settings.tls_client_ca is not None and settings.tls_cert is None:
         yield "tls_client_ca", "needs TLS_CERT and TLS_KEY: without TLS no client shows a certificate"
+    for name in ("auth_issuer", "auth_audience"):
+        if (settings.auth_jwks is not None) != bool(getattr(settings, name)):
+            missing, given = (name, "auth_jwks") if settings.auth_jwks is not None else ("auth_jwks", name)
+            yield missing, f"is required with {given.upper()}"
     if settings.attempt_max > settings.refusal_ttl / 4:
         most = f"a quarter of REFUSAL_TTL ({settings.refusal_ttl / 4:g} s)"
         yield "attempt_max", f"is {settings.attempt_max:g} s, expected at most {most}: a refusal must outlive every attempt"

@@ -126,6 +126,13 @@ class Settings(BaseSettings):
     tls_client_ca: Path | None = Field(
         None, description="Path of the PEM certificates that clients' certificates are checked against (mutual TLS)."
     )
+    auth_jwks: Path | None = Field(
+        None,
+        description="Path of a JSON Web Key Set. With it every call needs a bearer token (JWT) signed with one of its keys, "
+        "whose claim `tenant` is the call's tenant. Read again when it changes. Needs the extra `auth`.",
+    )
+    auth_issuer: str = Field("", description="The issuer (`iss`) that tokens must name; with AUTH_JWKS.")
+    auth_audience: str = Field("", description="The audience (`aud`) that tokens must be for; with AUTH_JWKS.")
     placement_file: Path | None = Field(None, description="Path of a placement document, used until the key-value bucket has one.")
     drain_timeout: Seconds = Field(30.0, description="Time that a stopping node gives the commands in flight.")
 

@@ -23,8 +23,9 @@ PREFIX = "AGGREGATE_"
 CONFIG = "AGGREGATE_CONFIG"
 SEARCHED = ("aggregate.yaml", "aggregate.toml")
 
-NO_SETTINGS = frozenset({CONFIG, "AGGREGATE_BUILD", "AGGREGATE_CI"})
-"""Names with our prefix that are read elsewhere: the file's path, how the package is built, whether the checks run for a change."""
+NO_SETTINGS = frozenset({CONFIG, "AGGREGATE_BUILD", "AGGREGATE_CI", "AGGREGATE_TOKEN"})
+"""Names with our prefix that are read elsewhere: the file's path, how the package is built, whether the checks run for a change, what a
+client sends."""
 
 _SERVICE_LINK = re.compile(r"AGGREGATE_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_[0-9]+_(TCP|UDP)(_(PROTO|PORT|ADDR))?)?)\Z")
 """What Kubernetes puts into every container beside a service named `aggregate`: nobody's mistake."""

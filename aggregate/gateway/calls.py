@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from aggregate.errors import Unavailable
+from aggregate.gateway.auth import Authenticator
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.metadata import CallMetadata, TenantRules, read_metadata
 
@@ -26,6 +27,7 @@ class Calls:
         timeout: seconds for a command whose caller named no deadline.
         longest: seconds for a command at most, whatever its caller named.
         subscriptions: of each tenant at once; 0: any number.
+        authenticator: checks the token of each call, None: there are none.
         closing: set when the server goes down: calls that last end themselves.
     """
 
@@ -34,11 +36,21 @@ class Calls:
     timeout: float
     longest: float
     subscriptions: int = 0
+    authenticator: Authenticator | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def metadata(self, context: Context) -> CallMetadata:
-        """The call's checked metadata. Raises ValidationError."""
-        return read_metadata(context.invocation_metadata() or (), self.rules)
+        """The call's checked metadata.
+
+        Raises:
+            ValidationError: names the header.
+            Unauthenticated, TenantAccessDenied: tokens are asked for, and this call's is not good, or is of another tenant.
+        """
+        metadata = context.invocation_metadata() or ()
+        call = read_metadata(metadata, self.rules)
+        if self.authenticator is not None:
+            self.authenticator.check(metadata, call.tenant_id)
+        return call
 
     def deadline(self, context: Context | None = None) -> float:
         """Until when a command of this call may take, `time.monotonic()` seconds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TypeVar
 
@@ -23,6 +23,9 @@ PAGE_BYTES = 2**20
 
 MAX_NAMES = 256
 """Types, and ids, that one subscription may name."""
+
+SLOW = 60.0
+"""Seconds after which a subscriber who takes nothing is sent away. Nothing piles up for one: the log is read at the pace of writing."""
 
 T = TypeVar("T")
 
@@ -65,7 +68,8 @@ class EventService(pb_grpc.EventServiceServicer):
                 await context.send_initial_metadata(())  # the caller may want to know that it is connected before the first event comes
                 async with aclosing(until(followed, self._calls.closing)) as stored:
                     async for group in stored:
-                        await context.write(pb.SubscribeEventsReply(events=map(write_event, group.events), position=group.position))
+                        reply = pb.SubscribeEventsReply(events=map(write_event, group.events), position=group.position)
+                        await in_time(context.write(reply))
             raise going_down()
         except ValidationError as error:
             await abort(context, ValidationError(error.description, "after_position") if error.field == "position" else error)
@@ -85,6 +89,15 @@ class EventService(pb_grpc.EventServiceServicer):
             self._subscriptions[tenant_id] -= 1
             if not self._subscriptions[tenant_id]:
                 del self._subscriptions[tenant_id]
+
+
+async def in_time(written: Awaitable[None]) -> None:
+    """Wait until the caller has room for what is written. Raises Overloaded where that takes too long."""
+    try:
+        async with asyncio.timeout(SLOW):
+            await written
+    except TimeoutError:
+        raise Overloaded(f"nothing was taken for {SLOW:g} s; go on from the last position taken", reason="slow_consumer") from None
 
 
 def pages(events: Iterable[pb.Event]) -> Iterator[list[pb.Event]]:

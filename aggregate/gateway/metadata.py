@@ -22,8 +22,9 @@ TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}\Z")
 NOTE_NAME = re.compile(r"[A-Za-z0-9_.\-]{1,64}\Z")
 MAX_NOTES = 32
 MAX_NOTE = 1024
-KNOWN = {CORRELATION: "correlation_id", "traceparent": "traceparent", "tracestate": "tracestate"}
-"""Header to the name it has in a command's metadata."""
+CONTEXT = {CORRELATION: "correlation_id", "traceparent": "traceparent", "tracestate": "tracestate"}
+"""Header to the name it has in a command's metadata, which no note may have."""
+RESERVED = re.compile(r"(?i:correlation_id|traceparent|tracestate|aggregate\..*)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +49,53 @@ def read_metadata(metadata: Iterable[tuple[str, str | bytes]], rules: TenantRule
     Raises:
         ValidationError: names the header.
     """
-    found: dict[str, str] = {}
+    tenant: str | None = None
+    given: dict[str, str] = {}
     for name, value in metadata:
         key = name.lower()
-        if key != TENANT and key not in KNOWN:
-            continue
-        if key in found:
-            raise ValidationError("given more than once", key)
-        found[key] = value if isinstance(value, str) else value.decode("latin-1")
-    context = {KNOWN[key]: value for key, value in found.items() if key in KNOWN}
-    return CallMetadata(_tenant(found.get(TENANT), rules), _checked_context(context, CORRELATION))
+        if key == TENANT:
+            if tenant is not None:
+                raise ValidationError("given more than once", TENANT)
+            tenant = _text(value)
+        elif (known := CONTEXT.get(key)) is not None:
+            if known in given:
+                raise ValidationError("given more than once", key)
+            given[known] = _text(value)
+        elif key == COMMAND_ID:
+            raise ValidationError("is what a node answers with; the id of a command is its field command_id", COMMAND_ID)
+    return CallMetadata(_tenant(tenant, rules), _checked_context(given, CORRELATION) if given else given)
 
 
-def command_metadata(notes: Mapping[str, str], call: CallMetadata) -> dict[str, str]:
-    """A command's metadata: the caller's notes, and the call's context, which wins over notes of the same names.
+def command_metadata(notes: Mapping[str, str], own: Mapping[str, str], call: CallMetadata) -> dict[str, str]:
+    """A command's metadata: the caller's notes and the context, the command's own over the call's.
 
     Raises:
-        ValidationError: too many, a name or a value of a wrong form; names `metadata.<name>`.
+        ValidationError: too many, a name or a value of a wrong form, a reserved name; names `metadata.<name>`.
     """
+    if not notes and not own:
+        return call.context
     if len(notes) > MAX_NOTES:
         raise ValidationError(f"at most {MAX_NOTES} entries, got {len(notes)}", "metadata")
     for name, value in notes.items():
         if NOTE_NAME.match(name) is None:
             raise ValidationError(f"a name is 1 to 64 letters, digits, '_', '.' or '-', got {quote(name)}", "metadata")
+        if RESERVED.match(name) is not None:
+            raise ValidationError(
+                "the name is reserved; a command's context goes into its fields of that name, or into headers", f"metadata.{name}"
+            )
         if len(value) > MAX_NOTE:
             raise ValidationError(f"a value has at most {MAX_NOTE} characters, got {len(value)}", f"metadata.{name}")
-    if not call.context and not any(name in notes for name in KNOWN.values()):
-        return dict(notes)
-    given = {name: notes[name] for name in KNOWN.values() if name in notes}
-    others = {name: value for name, value in notes.items() if name not in given}
-    if "traceparent" in call.context:
-        given.pop("traceparent", None)  # its tracestate belongs to it: never one of the caller's to another of the call's
-    return others | _checked_context(given, "metadata.correlation_id") | call.context
+    context = call.context
+    if own:
+        checked = _checked_context(own, "correlation_id")
+        if "traceparent" in checked:  # a tracestate belongs to its traceparent: the call's never joins the command's
+            context = {name: value for name, value in context.items() if name == "correlation_id"}
+        context = context | checked
+    return {**notes, **context}
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("latin-1")
 
 
 def _tenant(value: str | None, rules: TenantRules) -> TenantId:

@@ -23,9 +23,15 @@ def read_command(request: pb.SubmitCommandRequest, call: CallMetadata, command_i
         aggregate_id=AggregateId(request.aggregate_id),
         payload=read_payload(request.payload, canonical),
         command_id=command_id,
-        metadata=command_metadata(request.metadata, call),
+        metadata=command_metadata(request.metadata, _own_context(request), call),
         expected_version=read_version(request.expected_version, "expected_version") if request.HasField("expected_version") else None,
     )
+
+
+def _own_context(request: pb.SubmitCommandRequest) -> dict[str, str]:
+    """The context that the command brings itself."""
+    given = {"correlation_id": request.correlation_id, "traceparent": request.traceparent, "tracestate": request.tracestate}
+    return {name: value for name, value in given.items() if value}
 
 
 def read_version(number: int, field: str) -> Version:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -15,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 
 from aggregate.config.settings import Settings
 from aggregate.errors import ConfigError, Mistake
+from aggregate.gateway.auth import Authenticator
 from aggregate.gateway.calls import Calls
 from aggregate.gateway.commands import CommandService, submit
 from aggregate.gateway.events import EventService
@@ -22,6 +22,7 @@ from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.metadata import TENANT, TenantRules, read_metadata
 from aggregate.gateway.query import QueryService
+from aggregate.gateway.tls import ServerCertificates
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.messages import write_command
@@ -50,8 +51,20 @@ class CommandServer:
     """The gRPC server. Built before the node behind it is up: until then every call is told UNAVAILABLE."""
 
     def __init__(self, backend: Backend, settings: Settings, health: Callable[[], HealthStatus]) -> None:
+        """Nothing is opened yet.
+
+        Raises:
+            ConfigError: tokens are asked for and their keys cannot be read.
+        """
         rules = TenantRules(settings.multi_tenancy, settings.default_tenant)
-        self._calls = Calls(backend, rules, settings.command_timeout, settings.attempt_max, settings.quota_subscriptions)
+        self._calls = Calls(
+            backend,
+            rules,
+            settings.command_timeout,
+            settings.attempt_max,
+            settings.quota_subscriptions,
+            Authenticator.of_settings(settings),
+        )
         self._settings = settings
         self._health = health
         self._health_service = health_service.HealthServicer()
@@ -146,18 +159,10 @@ class CommandServer:
         try:
             if settings.tls_cert is None or settings.tls_key is None:
                 return server.add_insecure_port(str(address))
-            return server.add_secure_port(str(address), _credentials(settings.tls_cert, settings.tls_key, settings.tls_client_ca))
+            certificates = ServerCertificates(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+            return server.add_secure_port(str(address), certificates.credentials())
         except RuntimeError as error:
             raise _config_error("grpc_address", f"cannot listen on {settings.grpc_address}: {error}") from error
-
-
-def _credentials(cert: Path, key: Path, client_ca: Path | None) -> grpc.ServerCredentials:
-    try:
-        pair = (key.read_bytes(), cert.read_bytes())
-        authorities = client_ca.read_bytes() if client_ca is not None else None
-    except OSError as error:
-        raise _config_error("tls_cert", f"{error.filename} cannot be read: {error.strerror}") from error
-    return grpc.ssl_server_credentials([pair], root_certificates=authorities, require_client_auth=authorities is not None)
 
 
 def _config_error(setting: str, message: str) -> ConfigError:

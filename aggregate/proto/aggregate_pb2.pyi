@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitCommandRequest(_message.Message):
-    __slots__ = ("command_id", "aggregate_type", "aggregate_id", "payload", "metadata", "expected_version")
+    __slots__ = ("command_id", "aggregate_type", "aggregate_id", "payload", "metadata", "expected_version", "correlation_id", "traceparent", "tracestate")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -23,13 +23,19 @@ class SubmitCommandRequest(_message.Message):
     PAYLOAD_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    TRACESTATE_FIELD_NUMBER: _ClassVar[int]
     command_id: str
     aggregate_type: str
     aggregate_id: str
     payload: str
     metadata: _containers.ScalarMap[str, str]
     expected_version: int
-    def __init__(self, command_id: _Optional[str] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., payload: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expected_version: _Optional[int] = ...) -> None: ...
+    correlation_id: str
+    traceparent: str
+    tracestate: str
+    def __init__(self, command_id: _Optional[str] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., payload: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., expected_version: _Optional[int] = ..., correlation_id: _Optional[str] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ...) -> None: ...
 
 class SubmitCommandReply(_message.Message):
     __slots__ = ("command_id", "tenant_id", "aggregate_id", "version", "position", "duplicate", "gas_used", "events")

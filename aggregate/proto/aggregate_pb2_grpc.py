@@ -184,6 +184,8 @@ class EventServiceServicer:
 
     def SubscribeEvents(self, request, context):
         """The events of all the tenant's aggregates in the order of the log: first those stored already, then each as it comes, until cancelled.
+        The node keeps nothing for a reader who is slow, it reads the log at the reader's pace; who takes nothing for a minute while there is
+        something is told RESOURCE_EXHAUSTED with reason `slow_consumer` and goes on from the last position taken.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -162,7 +162,7 @@ _BUILDERS: dict[str, Callable[[_Told], errors.AggregateError]] = {
     errors.ConfigError.code: lambda told: errors.ConfigError([errors.Mistake(*pair) for pair in told.violations]),
     errors.CompileError.code: lambda told: errors.CompileError(told.records()),
     errors.DocumentError.code: _Told.document,
-    errors.TenantAccessDenied.code: lambda told: errors.TenantAccessDenied(told.metadata["tenant_id"]),
+    errors.TenantAccessDenied.code: lambda told: errors.TenantAccessDenied(told.metadata["tenant_id"], told.message),
     errors.VersionConflict.code: lambda told: errors.VersionConflict(told.number("expected"), told.number("actual")),
     errors.CommandIdReused.code: lambda told: errors.CommandIdReused(told.metadata["command_id"]),
     errors.NotFound.code: lambda told: errors.NotFound(told.message.removeprefix("no aggregate ")),

@@ -8,16 +8,21 @@ from __future__ import annotations
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.types import AggregateId, AggregateState, AggregateType, Command, Document, Event, Receipt, TenantId, Version
 
+CONTEXT = frozenset({"correlation_id", "traceparent", "tracestate"})
+"""Members of a command's metadata that are no notes of the caller."""
+
 
 def write_command(command: Command) -> pb.SubmitCommandRequest:
-    """A command as it is sent; its tenant travels as metadata of the call."""
+    """A command as it is sent; its tenant travels as metadata of the call, the context in its metadata in fields of its own."""
+    context = {name: value for name, value in command.metadata.items() if name in CONTEXT}
     return pb.SubmitCommandRequest(
         command_id=command.command_id,
         aggregate_type=command.aggregate_type,
         aggregate_id=command.aggregate_id,
         payload=command.payload.text.decode(),
-        metadata=command.metadata,
+        metadata={name: value for name, value in command.metadata.items() if name not in CONTEXT},
         expected_version=command.expected_version,
+        **context,
     )
 
 

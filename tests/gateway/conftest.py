@@ -38,6 +38,7 @@ class FakeHandler:
     groups: list[StoredEvents] = field(default_factory=list)
     asked: tuple[int | None, str | None] = (None, None)
     followed: list[str] = field(default_factory=list)
+    left: bool = False
 
     async def submit(self, command: Command, *, deadline: float | None = None) -> Receipt:
         self.seen.append((command, deadline))
@@ -87,9 +88,12 @@ class FakeHandler:
         self, tenant_id: TenantId, *, after: str, types: Collection[AggregateType], ids: Collection[AggregateId]
     ) -> AsyncIterator[StoredEvents]:
         self.followed.append(after)
-        for group in self.groups:
-            yield group
-        await asyncio.Event().wait()
+        try:
+            for group in self.groups:
+                yield group
+            await asyncio.Event().wait()
+        finally:
+            self.left = True
 
 
 @dataclass

@@ -66,7 +66,10 @@ async def test_numbers_of_a_payload_stay_exact(gateway: Gateway, handler: FakeHa
         ({"aggregate_id": "42"}, "aggregate_id"),
         ({"aggregate_id": ""}, "aggregate_id"),
         ({"command_id": "not-a-uuid"}, "command_id"),
-        ({"metadata": {"correlation_id": "two\nlines"}}, "metadata.correlation_id"),
+        ({"metadata": {"correlation_id": "corr-1"}}, "metadata.correlation_id"),
+        ({"metadata": {"TraceParent": TRACE}}, "metadata.TraceParent"),
+        ({"metadata": {"aggregate.node": "x"}}, "metadata.aggregate.node"),
+        ({"correlation_id": "two\nlines"}, "correlation_id"),
         ({"metadata": {"a b": "x"}}, "metadata"),
         ({"metadata": {"long": "x" * 2000}}, "metadata.long"),
         ({"metadata": {f"n{i}": "" for i in range(40)}}, "metadata"),
@@ -190,19 +193,37 @@ async def test_without_a_deadline_the_setting_holds(gateway: Gateway, handler: F
     assert 4 < deadline - before < 6
 
 
-async def test_context_of_the_call_wins_over_notes_of_the_command(gateway: Gateway, handler: FakeHandler) -> None:
-    headers = {"x-correlation-id": "corr-1", "traceparent": TRACE, "tracestate": "a=1,b=2"}
-    async with gateway.client(headers=headers) as client:
-        await client.submit(
-            "Account", AggregateId.new_v7(), DEPOSIT, metadata={"correlation_id": "other", "tracestate": "mine=1", "note": "n"}
-        )
-    assert handler.seen[0][0].metadata == {"correlation_id": "corr-1", "traceparent": TRACE, "tracestate": "a=1,b=2", "note": "n"}
+CALL = {"x-correlation-id": "corr-1", "traceparent": TRACE, "tracestate": "a=1,b=2"}
+OTHER = TRACE.replace("b7", "c8")
 
 
-async def test_a_tracestate_never_joins_another_s_traceparent(gateway: Gateway, handler: FakeHandler) -> None:
-    async with gateway.client(headers={"traceparent": TRACE}) as client:
-        await client.submit("Account", AggregateId.new_v7(), DEPOSIT, metadata={"traceparent": TRACE, "tracestate": "mine=1"})
-    assert handler.seen[0][0].metadata == {"traceparent": TRACE}
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, {"correlation_id": "corr-1", "traceparent": TRACE, "tracestate": "a=1,b=2"}),
+        ({"correlation_id": "other"}, {"correlation_id": "other", "traceparent": TRACE, "tracestate": "a=1,b=2"}),
+        ({"traceparent": OTHER}, {"correlation_id": "corr-1", "traceparent": OTHER}),
+        ({"traceparent": OTHER, "tracestate": "c=3"}, {"correlation_id": "corr-1", "traceparent": OTHER, "tracestate": "c=3"}),
+        ({"tracestate": "c=3"}, {"correlation_id": "corr-1", "traceparent": TRACE, "tracestate": "a=1,b=2"}),
+        ({"traceparent": "garbage"}, {"correlation_id": "corr-1", "traceparent": TRACE, "tracestate": "a=1,b=2"}),
+    ],
+)
+async def test_a_command_s_own_context_goes_over_the_call_s(
+    gateway: Gateway, handler: FakeHandler, own: dict[str, str], expected: dict[str, str]
+) -> None:
+    request = pb.SubmitCommandRequest(
+        aggregate_type="Account", aggregate_id=AggregateId.new_v7(), payload='{"type":"deposit"}', metadata={"note": "n"}, **own
+    )
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        await pb_grpc.CommandServiceStub(channel).SubmitCommand(request, metadata=tuple(CALL.items()))
+    assert handler.seen[0][0].metadata == {**expected, "note": "n"}
+
+
+async def test_an_id_in_the_header_of_answers_is_refused(gateway: Gateway, handler: FakeHandler) -> None:
+    async with gateway.client(headers={"x-command-id": new_uuid7()}) as client:
+        with pytest.raises(ValidationError, match="command_id"):
+            await client.submit("Account", AggregateId.new_v7(), DEPOSIT)
+    assert not handler.seen
 
 
 @pytest.mark.parametrize("parent", ["garbage", "00-" + "0" * 32 + "-b7ad6b7169203331-01", "ff" + TRACE[2:], TRACE.upper()])

@@ -14,7 +14,9 @@ from aggregate.types import TenantId
 
 OPEN = TenantRules(required=False, default=TenantId())
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-NAMES = st.sampled_from([TENANT, "x-correlation-id", "traceparent", "tracestate", "authorization", "X-Tenant-Id", "user-agent", "x-bin"])
+NAMES = st.sampled_from(
+    [TENANT, "x-correlation-id", "traceparent", "tracestate", "authorization", "X-Tenant-Id", "user-agent", "x-command-id"]
+)
 VALUES = st.one_of(st.text(max_size=200), st.binary(max_size=20), st.sampled_from(["acme", TRACE, "a=1", "\r\nNats-TTL: 1s", ""]))
 VISIBLE = re.compile(r"[\x20-\x7e]{1,512}")
 
@@ -24,7 +26,7 @@ def test_what_comes_in_is_visible_ascii_or_nothing_does(metadata: list[tuple[str
     try:
         call = read_metadata(metadata, OPEN)
     except ValidationError as error:
-        assert error.field in {TENANT, "x-correlation-id", "traceparent", "tracestate"}  # noqa: PT017 - either may happen
+        assert error.field in {TENANT, "x-correlation-id", "traceparent", "tracestate", "x-command-id"}  # noqa: PT017 - either may happen
         return
     assert re.fullmatch(r"[A-Za-z0-9_-]{0,64}", call.tenant_id)
     assert set(call.context) <= {"correlation_id", "traceparent", "tracestate"}
@@ -34,24 +36,25 @@ def test_what_comes_in_is_visible_ascii_or_nothing_does(metadata: list[tuple[str
 
 @given(
     st.dictionaries(
-        st.one_of(st.sampled_from(["correlation_id", "traceparent", "tracestate"]), st.text(max_size=70)),
+        st.one_of(st.sampled_from(["Correlation_ID", "traceparent", "aggregate.x"]), st.text(max_size=70)),
         st.text(max_size=1100),
         max_size=40,
-    )
+    ),
+    st.dictionaries(st.sampled_from(["correlation_id", "traceparent", "tracestate"]), VALUES.filter(lambda value: isinstance(value, str))),
 )
-def test_notes_are_bounded_and_the_known_names_among_them_checked_like_headers(notes: dict[str, str]) -> None:
+def test_notes_are_bounded_and_never_pass_for_context(notes: dict[str, str], own: dict[str, str]) -> None:
     call = read_metadata([("x-correlation-id", "corr-1")], OPEN)
     try:
-        made = command_metadata(notes, call)
+        made = command_metadata(notes, own, call)
     except ValidationError as error:
-        assert error.field.startswith("metadata")  # noqa: PT017 - either may happen
+        assert error.field.startswith("metadata") or error.field == "correlation_id"  # noqa: PT017 - either may happen
         return
-    assert len(made) <= 33
-    assert made["correlation_id"] == "corr-1"
+    assert made["correlation_id"] == own.get("correlation_id", "corr-1")
+    context = {name for name in made if name in {"correlation_id", "traceparent", "tracestate"}}
+    assert notes == {name: value for name, value in made.items() if name not in context}
+    assert len(made) <= 35
     assert all(len(value) <= 1024 for value in made.values())
-    assert all(VISIBLE.fullmatch(made[name]) for name in ("traceparent", "tracestate") if name in made)
-    others = {name: value for name, value in notes.items() if name not in {"correlation_id", "traceparent", "tracestate"}}
-    assert others.items() <= made.items()
+    assert all(VISIBLE.fullmatch(made[name]) for name in context)
 
 
 @pytest.mark.parametrize("parent", [TRACE, "01" + TRACE[2:] + "-more", "cc" + TRACE[2:]])

@@ -6,15 +6,18 @@ import asyncio
 
 import grpc
 import pytest
+from grpc_status import rpc_status
 
 from aggregate.config import Settings
 from aggregate.errors import NotFound, Overloaded, Unavailable, ValidationError
+from aggregate.gateway import events as events_service
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
+from aggregate.proto.errors import from_status
 from aggregate.types import AggregateId, AggregateState, AggregateType, Document, Event, TenantId, Version
 from aggregate.types.stored_events import StoredEvents
 
-from .conftest import FakeHandler, Gateway
+from .conftest import FakeHandler, Gateway, until
 
 TARGET = AggregateId.new_v7()
 
@@ -91,6 +94,26 @@ async def test_a_subscription_with_a_bad_name_is_refused(gateway: Gateway) -> No
         for wrong in ({"aggregate_types": ["no type!"]}, {"aggregate_ids": ["42"]}, {"aggregate_types": ["T"] * 300}):
             with pytest.raises(ValidationError):
                 await anext(client.subscribe(**wrong))
+
+
+async def test_a_subscriber_who_takes_nothing_is_sent_away(gateway: Gateway, handler: FakeHandler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_service, "SLOW", 0.1)
+    large = Event.new_test({"type": "noted", "text": "x" * 300_000}, aggregate_id=TARGET)
+    handler.groups = [StoredEvents((large,), f"0:{number}") for number in range(1, 1001)]
+    async with grpc.aio.insecure_channel(gateway.server.address) as channel:
+        call = pb_grpc.EventServiceStub(channel).SubscribeEvents(pb.SubscribeEventsRequest())
+        replies = aiter(call)
+        assert (await anext(replies)).position == "0:1"
+        await until(lambda: handler.left)  # nothing is read any more: the node lets the log go
+        number = 1
+        with pytest.raises(grpc.aio.AioRpcError) as caught:  # noqa: PT012 - what had been written still comes
+            async for reply in replies:
+                number += 1
+                assert reply.position == f"0:{number}"
+    assert number < 200
+    error = from_status(rpc_status.from_call(caught.value))
+    assert isinstance(error, Overloaded)
+    assert error.reason == "slow_consumer"
 
 
 class TestWithAQuota:
