@@ -26,7 +26,7 @@ from .conftest import FakeHandler, Gateway
 
 jwt = pytest.importorskip("jwt", reason="tokens need pyjwt (extra `auth`)")
 
-ISSUER, AUDIENCE = "https://issuer.example", "aggregate"
+ISSUER, AUDIENCE = "the issuer", "aggregate"
 DEPOSIT = {"type": "deposit", "amount": 1}
 
 
@@ -124,7 +124,7 @@ async def test_every_method_asks_for_the_token(gateway: Gateway, handler: FakeHa
         {"exp": "soon"},
         {"exp": float("inf")},
         {"nbf": 2**33},
-        {"iss": "https://other.example"},
+        {"iss": "another issuer"},
         {"iss": None},
         {"aud": "other"},
         {"aud": None},
