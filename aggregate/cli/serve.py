@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+
 import structlog
 import typer
 
@@ -15,12 +17,15 @@ from aggregate.node import Node
 from aggregate.observability.logs import configure_logging
 from aggregate.types.json import canonical
 
+CLOSING = 10.0
+"""Seconds that closing may take after DRAIN_TIMEOUT, before the process is ended by force."""
+
 
 def serve(config: ConfigPath = None, as_json: AsJson = False) -> None:
     """Run a node until Ctrl-C or SIGTERM.
 
-    Then it finishes what is under way and stops. Logs are JSON lines on standard error. Without NATS the node waits for it: /health
-    answers, /ready says why it is not ready.
+    Then it finishes what is under way (DRAIN_TIMEOUT) and stops; what hangs longer is ended by force. Logs are JSON lines on standard
+    error. Without NATS the node waits for it: /health answers, /ready says why it is not ready.
     """
     try:
         settings = Settings.load(config)
@@ -45,7 +50,10 @@ def serve(config: ConfigPath = None, as_json: AsJson = False) -> None:
                 )
                 await stop.unless(node.run())
             finally:
+                # A thread in C ends us even where the event loop stands still, and tells where.
+                faulthandler.dump_traceback_later(settings.drain_timeout + CLOSING, exit=True)
                 await node.stop()
+                faulthandler.cancel_dump_traceback_later()
         finally:
             sink.close()
 

@@ -41,9 +41,9 @@ class Running:
 
 
 @asynccontextmanager
-async def running(*arguments: str, cwd: Path, **env: str) -> AsyncIterator[Running]:
+async def running(*arguments: str, cwd: Path, code: str | None = None, **env: str) -> AsyncIterator[Running]:
     """Start it and wait for its first line; killed on leaving if it still runs."""
-    process = await spawn(*arguments, cwd=cwd, **env)
+    process = await spawn(*arguments, cwd=cwd, code=code, **env)
     try:
         assert process.stdout is not None
         line = (await process.stdout.readline()).decode()

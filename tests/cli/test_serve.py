@@ -69,6 +69,23 @@ async def test_a_node_without_nats_stays_up_says_why_and_gets_ready(tmp_path: Pa
     assert events.index("ready again") > events.index("not ready", events.index("ready"))
 
 
+async def test_a_node_that_hangs_while_it_stops_is_ended_by_force_and_tells_where(tmp_path: Path) -> None:
+    code = """
+import time
+import aggregate.cli.serve as serve
+serve.CLOSING = 0.2
+async def hang(self): time.sleep(100)
+serve.Node.stop = hang
+from aggregate.cli import main
+main()
+"""
+    env = {"AGGREGATE_NATS_URL": "nats://127.0.0.1:1", "AGGREGATE_DRAIN_TIMEOUT": "0.1"}
+    async with running("serve", cwd=tmp_path, code=code, **env, **LOOPBACK) as node:
+        ended, _, err = await node.stop()
+    assert ended == 1
+    assert "in hang" in err
+
+
 async def test_wrong_settings_are_told_all_at_once(tmp_path: Path) -> None:
     code, out, err = await finished("serve", cwd=tmp_path, AGGREGATE_MAX_RETRIES="many", AGGREGATE_MAXRETRIES="3")
     assert (code, out) == (3, "")
