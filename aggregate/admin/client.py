@@ -24,11 +24,20 @@ class AdminResponse:
 
 
 async def ask(
-    address: str, method: str, path: str, *, body: Any = None, headers: Mapping[str, str] | None = None, timeout: float = 60.0
+    address: str,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    data: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 60.0,
 ) -> AdminResponse:
-    """What the server at host:port answers; `body` goes as JSON. Raises aiohttp.ClientError."""
+    """What the server at host:port answers; `body` goes as JSON, `data` as it is. Raises aiohttp.ClientError."""
     async with (
         ClientSession() as session,
-        session.request(method, f"http://{address}{path}", json=body, headers=headers, timeout=ClientTimeout(timeout)) as response,
+        session.request(
+            method, f"http://{address}{path}", json=body, data=data, headers=headers, timeout=ClientTimeout(timeout)
+        ) as response,
     ):
         return AdminResponse(response.status, await response.text(), dict(response.headers))

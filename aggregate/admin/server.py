@@ -30,7 +30,8 @@ class AdminServer:
         """`routes`: of all groups together; `/openapi.json` is added."""
         self._settings = settings
         table = list(routes)
-        self._routes = [*table, *openapi_routes(table)]
+        self.routes = [*table, *openapi_routes(table)]
+        """The whole table."""
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -53,7 +54,7 @@ class AdminServer:
             ConfigError: the address cannot be had.
         """
         app = web.Application(client_max_size=MAX_BODY, middlewares=[_tell_errors])
-        app.add_routes([web.route(route.method, route.path, self._served(route)) for route in self._routes])
+        app.add_routes([web.route(route.method, route.path, self._served(route)) for route in self.routes])
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         host, port = self._settings.admin
