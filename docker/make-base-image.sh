@@ -4,12 +4,11 @@
 #   docker/make-base-image.sh [TAG]      (as root; TAG defaults to debian:trixie-slim)
 #
 # Certificates in /usr/local/share/ca-certificates of this machine are taken over, so that package clients inside a build trust what this
-# machine trusts. MIRROR names another mirror than Debian's, SUITE another release.
+# machine trusts. MIRROR names another mirror than debootstrap's own, SUITE another release.
 set -eu
 
 tag=${1:-debian:trixie-slim}
 suite=${SUITE:-trixie}
-mirror=${MIRROR:-http://deb.debian.org/debian}
 own_certificates=/usr/local/share/ca-certificates
 
 fail() { echo "make-base-image: $*" >&2; exit 1; }
@@ -21,7 +20,7 @@ done
 work=$(mktemp -d)
 root=$work/root
 trap 'rm -rf "$work"' EXIT
-debootstrap --variant=minbase "$suite" "$root" "$mirror" >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "debootstrap failed"; }
+debootstrap --variant=minbase "$suite" "$root" ${MIRROR:+"$MIRROR"} >"$work/log" 2>&1 || { cat "$work/log" >&2; fail "debootstrap failed"; }
 
 # What makes it slim: no documents, no translations, now or when packages are added; and no caches.
 cat >"$root/etc/dpkg/dpkg.cfg.d/slim" <<EOF
