@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aggregate.gateway.server import CommandServer
     from aggregate.handler import AggregateHandler, AggregateInstance
     from aggregate.node import Node
-    from aggregate.placement import HashRing
+    from aggregate.placement import ConstraintGenerator, HashRing, TenantPlacementConfig, TenantRange
     from aggregate.runtime import RuntimeExecutor
     from aggregate.storage import StorageClient
     from aggregate.stream import StreamClient
@@ -34,6 +34,7 @@ _HOME = {
     "AggregateType": "types",
     "Command": "types",
     "CommandServer": "gateway.server",
+    "ConstraintGenerator": "placement",
     "Event": "types",
     "HashRing": "placement",
     "Node": "node",
@@ -44,6 +45,8 @@ _HOME = {
     "StorageClient": "storage",
     "StreamClient": "stream",
     "TenantId": "types",
+    "TenantPlacementConfig": "placement",
+    "TenantRange": "placement",
     "Version": "types",
 }
 
@@ -58,6 +61,7 @@ __all__ = [
     "AggregateType",
     "Command",
     "CommandServer",
+    "ConstraintGenerator",
     "Event",
     "HashRing",
     "Node",
@@ -68,6 +72,8 @@ __all__ = [
     "StorageClient",
     "StreamClient",
     "TenantId",
+    "TenantPlacementConfig",
+    "TenantRange",
     "Version",
     "__version__",
 ]

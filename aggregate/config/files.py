@@ -63,6 +63,11 @@ def read_config_file(path: Path) -> ConfigFile:
         raise ConfigError([Mistake(str(path), f"is not UTF-8 (byte {error.start})")]) from error
     if len(raw) > MAX_FILE_BYTES:
         raise ConfigError([Mistake(str(path), f"is larger than {MAX_FILE_BYTES} bytes")])
+    return parse_config(path, text)
+
+
+def parse_config(path: Path, text: str) -> ConfigFile:
+    """The values of a text that came from `path`, or that could stand there: its suffix says how to read it. Raises ConfigError."""
     read = {".toml": _read_toml, ".json": _read_json}.get(path.suffix, _read_yaml)
     return read(path, text)
 
