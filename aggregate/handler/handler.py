@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from aggregate.config import Settings
 from aggregate.errors import (
@@ -53,6 +53,7 @@ from aggregate.types import (
     Version,
     uuid7_milliseconds,
 )
+from aggregate.types.queries import Answer
 from aggregate.types.record import Observer
 from aggregate.types.time import now_milliseconds
 
@@ -62,6 +63,13 @@ FUTURE_MILLISECONDS = 5 * 60 * 1000
 """Command ids of a time further ahead than this are refused: they would outrun the ids that come after them."""
 
 CONFIRM_ATTEMPTS = 8
+
+
+class Queryable(Protocol):
+    """Queries, as they can be asked beside a handler: `aggregate.query.QueryClient`."""
+
+    async def query(self, tenant_id: TenantId | str, filter: str = "", **options: Any) -> Answer:  # noqa: A002 - the public name
+        """The rows of a tenant that match a filter."""
 
 
 class AggregateHandler:
@@ -93,6 +101,8 @@ class AggregateHandler:
         self._loader = Loader(programs, storage, stream, owned_ids=settings.aggregate_id_scope == "global")
         self._lanes: dict[AggregateKey, Lane] = {}
         self._admission = Admission(settings, self._lanes)
+        self._acknowledged = 0
+        self._queries: Callable[[Callable[[], str]], Queryable] | None = None
         self._parts = LaneParts(
             rules=LaneRules(
                 max_retries=settings.max_retries,
@@ -136,6 +146,20 @@ class AggregateHandler:
     def stream(self) -> EventLog:
         """The log."""
         return self._stream
+
+    def serve_queries(self, make: Callable[[Callable[[], str]], Queryable]) -> None:
+        """Take what makes a query client, given a function that tells the position its answers must have come to."""
+        self._queries = make
+
+    def query_client(self) -> Queryable:
+        """Queries over the projected states; an answer has everything in it that this handler acknowledged before it was asked.
+
+        Raises:
+            Unavailable: no projection runs beside this handler.
+        """
+        if self._queries is None:
+            raise Unavailable("no projection runs here", reason="no_projection")
+        return self._queries(lambda: self._stream.position(self._acknowledged))
 
     @property
     def engine_name(self) -> str:
@@ -182,6 +206,7 @@ class AggregateHandler:
         except AggregateError as error:
             self._observe(command, pending, started, error=error)
             raise
+        self._acknowledged = max(self._acknowledged, self._stream.sequence(receipt.position))
         self._observe(command, pending, started, receipt=receipt)
         return receipt
 

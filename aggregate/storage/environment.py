@@ -1,7 +1,8 @@
 """One LMDB environment that looks after itself: it grows, and when it is damaged it is set aside and begun anew, empty.
 
 Losing it loses no fact (the log is the truth), so nothing here tries to repair. Reads come from any thread; writes, growing and setting
-aside from one (the writer), so that only the short moments in which the map is exchanged need the lock.
+aside from one (the writer), so that only the short moments in which the map is exchanged need the lock. A `snapshot` may stay open for
+long; the map is not exchanged before the last one is closed.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,6 +44,7 @@ class Environment:
         folder: made where there is none.
         map_size: bytes that it may have to begin with; doubles by itself.
         check: look through all of it first, in a process of its own (a damaged file can end the process that reads it).
+        metasync: whether a power cut can never take the newest transaction (it never harms older ones).
 
     Attributes:
         map_size: bytes that it may have before it grows.
@@ -51,10 +54,12 @@ class Environment:
         StorageError: it cannot be opened (no permission, disk full, ...).
     """
 
-    def __init__(self, folder: Path, map_size: int = MAP_SIZE, *, check: bool = False) -> None:
+    def __init__(self, folder: Path, map_size: int = MAP_SIZE, *, check: bool = False, metasync: bool = True) -> None:
         self._folder = folder
         self.map_size = map_size
-        self._swap = threading.Lock()
+        self._metasync = metasync
+        self._swap = threading.Condition()
+        self._snapshots = 0
         self.set_asides: list[Path] = []
         self._env: lmdb.Environment | None = None
         if check and (reason := found_damage(folder)):
@@ -73,6 +78,29 @@ class Environment:
                     raise StorageError(f"{self._folder} is not open")
                 with self._env.begin(buffers=True) as transaction:
                     return look(transaction)
+        except lmdb.Error as error:
+            raise _told(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Any]:
+        """A read transaction (its values are bytes) that stays open within; any thread may use it, one at a time.
+
+        Raises:
+            Damaged, StorageError: also what goes wrong within.
+        """
+        try:
+            with self._swap:
+                if self._env is None:
+                    raise StorageError(f"{self._folder} is not open")
+                transaction = self._env.begin()
+                self._snapshots += 1
+            try:
+                yield transaction
+            finally:
+                with self._swap:
+                    transaction.abort()
+                    self._snapshots -= 1
+                    self._swap.notify_all()
         except lmdb.Error as error:
             raise _told(error) from error
 
@@ -105,9 +133,14 @@ class Environment:
         self._begin()
         return moved
 
+    def move_aside(self, reason: str) -> Path:
+        """Move the files to a folder beside; they stay open until `close`. Returns that folder. Raises StorageError."""
+        return self._move(reason)
+
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files, once no snapshot is open."""
         with self._swap:
+            self._swap.wait_for(lambda: not self._snapshots)
             if self._env is not None:
                 self._env.close()
                 self._env = None
@@ -128,7 +161,8 @@ class Environment:
             self._folder.mkdir(parents=True, exist_ok=True)
             data = self._folder / "data.mdb"
             size = data.stat().st_size if data.exists() else 0
-            env = lmdb.open(str(self._folder), map_size=max(self.map_size, 2 * size), readahead=False, meminit=False, max_readers=512)
+            size = max(self.map_size, 2 * size)
+            env = lmdb.open(str(self._folder), map_size=size, readahead=False, meminit=False, max_readers=2048, metasync=self._metasync)
         except lmdb.Error as error:
             raise _told(error) from error
         except OSError as error:
@@ -160,6 +194,7 @@ class Environment:
 
     def _grow(self) -> None:
         with self._swap:
+            self._swap.wait_for(lambda: not self._snapshots)
             assert self._env is not None
             size = 2 * self._env.info()["map_size"]
             if size > MAX_MAP_SIZE:

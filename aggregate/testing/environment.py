@@ -14,14 +14,22 @@ if TYPE_CHECKING:
     from aggregate.stream import StreamClient
 
 from aggregate.config import AggregateManifest, Settings
+from aggregate.config.manifest import Projection as ProjectionConfig
+from aggregate.engine import get as get_engine
 from aggregate.handler import AggregateHandler
 from aggregate.node import register
-from aggregate.runtime import RuntimeExecutor
+from aggregate.query.client import QueryClient
+from aggregate.query.definitions import Definitions
+from aggregate.query.projection import Projection
+from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
 from aggregate.testing.lenient import LENIENT_BANK
 from aggregate.testing.nats import EmbeddedNats
 from aggregate.types.record import Observer
+
+INDEXED = ProjectionConfig(indexes=("balance",))
+"""What is projected where nobody says something else."""
 
 
 class Environment:
@@ -38,6 +46,7 @@ class Environment:
         self.folder = Path(tempfile.mkdtemp(prefix="aggregate-test-"))
         self._streams: list[StreamClient] = []
         self._storage: StorageClient | None = None
+        self._projections: list[Projection] = []
         self._before: Environment | None = None
 
     @classmethod
@@ -63,6 +72,8 @@ class Environment:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         Environment._current = self._before
         try:
+            for projection in self._projections:
+                await projection.stop()
             for stream in self._streams:
                 await stream.close()
             if self._storage is not None:
@@ -113,8 +124,19 @@ class Environment:
             settings: over the defaults for tests (a snapshot after every event).
         """
         given = Settings(**{"nats_url": self.nats.url, "snapshot_threshold": 1, **settings})
-        wanted = manifest if manifest is not None else AggregateManifest.of_sources(sources or {"Account": LENIENT_BANK})
+        wanted = (
+            manifest if manifest is not None else AggregateManifest.of_sources(sources or {"Account": LENIENT_BANK}, projection=INDEXED)
+        )
         executor = RuntimeExecutor(gas_decide=given.gas_decide, gas_apply=given.gas_apply, snapshot_threshold=given.snapshot_threshold)
         stream = await self.stream()
         programs = await register(executor.load(wanted), stream)
-        return AggregateHandler(given, programs, storage if storage is not None else await self.storage(), stream, observers)
+        handler = AggregateHandler(given, programs, storage if storage is not None else await self.storage(), stream, observers)
+        handler.serve_queries(self._projection(programs, stream).after)
+        return handler
+
+    def _projection(self, programs: ProgramSet, stream: StreamClient) -> QueryClient:
+        """Queries over a projection of its own, which begins when it is first asked."""
+        folder = self.folder / f"projections-{len(self._projections)}"
+        projection = Projection(folder, Definitions.of(programs), stream, get_engine())
+        self._projections.append(projection)
+        return QueryClient(projection)

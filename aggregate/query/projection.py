@@ -1,0 +1,398 @@
+"""`Projection`: the rows of a node, kept up with the log, rebuilt beside when what they are made of changes.
+
+One task follows the log and hands what has come to one writing thread; meanwhile the next messages gather, so batches are as long as the
+writing takes, and a quiet log costs no waiting. State, indexes and position are one transaction: after a kill the log is read on from
+there, so nothing is skipped and nothing done twice.
+
+    <folder>/<16 digits of the digest of all definitions>/    a store
+    <folder>/<...>.aside-<time>/                               one that was damaged, or of another log
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from aggregate.engine import Engine
+from aggregate.errors import AggregateError, DeadlineExceeded, StorageError, StreamError, Unavailable
+from aggregate.query.applying import Applied, Applier, Outdated
+from aggregate.query.definitions import Definitions
+from aggregate.query.filters import Filter, Filters
+from aggregate.query.following import Follower, canary_wrong
+from aggregate.query.interface import Transaction
+from aggregate.query.projected import Listener, Matcher
+from aggregate.query.reading import StoreReading
+from aggregate.query.status import ProjectionStatus
+from aggregate.query.store import Store
+from aggregate.query.view import View
+from aggregate.stream.events import EventStream
+from aggregate.stream.interface import StoredMessage
+from aggregate.types import AggregateType, TenantId
+
+T = TypeVar("T")
+
+READERS: Final = 4
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 5.0
+MARK_AFTER: Final = 0.02
+"""Seconds that somebody waits for a position before a mark is written, which says that it was passed where nothing of ours stands there."""
+TELL_EVERY: Final = 5.0
+
+log = logging.getLogger("aggregate.query")
+
+
+class Projection:
+    """The projection of one node.
+
+    Args:
+        folder: of the stores.
+        definitions: what is projected.
+        stream: the log.
+        held: whether the rows of a tenant are kept here; it may not change its mind while the projection runs.
+        saw: is told the sequence of every lasting message.
+        check: look through the files first: the process before was not stopped properly.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        definitions: Definitions,
+        stream: EventStream,
+        engine: Engine,
+        *,
+        held: Callable[[TenantId], bool] = lambda _: True,
+        saw: Callable[[int], None] = lambda _: None,
+        check: bool = False,
+    ) -> None:
+        self.definitions = definitions
+        self.filters = Filters(engine)
+        self._folder = folder
+        self._stream = stream
+        self._held = held
+        self._saw = saw
+        self._check = check
+        self._served: Store | None = None
+        self._building: Store | None = None
+        self._position = 0
+        self._target = 0
+        self._failed = 0
+        self._trouble = ""
+        self._doubt = False
+        self._replaced = ""
+        self._moved = asyncio.Event()
+        self._listeners: list[Listener] = []
+        self._follower: Follower | None = None
+        self._marking: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._writer = ThreadPoolExecutor(1, "projection")
+        self._readers = ThreadPoolExecutor(READERS, "query")
+
+    # Life.
+
+    def start(self) -> None:
+        """Begin to follow the log; a second call does nothing."""
+        if self._task is None:
+            self._watch_connection()
+            self._task = asyncio.create_task(self._run(), name="projection")
+
+    async def stop(self) -> None:
+        """Stop following and let go of the files, once nobody reads."""
+        task, self._task = self._task, None
+        for each in (task, self._marking):
+            if each is not None:
+                each.cancel()
+        await asyncio.gather(*(each for each in (task, self._marking) if each is not None), return_exceptions=True)
+        for listener in self._listeners:
+            listener.stopped()
+        await self._in_writer(self._close)
+        await asyncio.to_thread(self._writer.shutdown)
+        self._readers.shutdown(wait=False)
+
+    def begin_anew(self, reason: str) -> None:
+        """The log is another one than it was: set aside what was made of it, and project this one."""
+        self._replaced = reason
+        self._served_away()
+        if self._follower is not None:
+            self._follower.interrupt()
+
+    def status(self) -> ProjectionStatus:
+        """How it is."""
+        return ProjectionStatus(
+            serving=self._served is not None,
+            building=self._building is not None,
+            sequence=self._position if self._building is None else self._building.sequence,
+            target=self._target,
+            failed=self._failed,
+            trouble=self._trouble,
+        )
+
+    # What live queries and `QueryClient` ask.
+
+    @property
+    def types(self) -> Collection[AggregateType]:
+        """The types that are projected."""
+        return self.definitions.types
+
+    @property
+    def position(self) -> str:
+        """Of the log, up to which the rows are."""
+        return self._stream.position(self._position)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Tell `listener` from now on; what is returned ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def matcher(self, filter_text: str) -> Filter:
+        """The compiled filter ("": every row). Raises ValidationError, which names `filter` and shows the place."""
+        return self.filters.get(filter_text)
+
+    async def view(self, look: Callable[[View], T]) -> tuple[T, str]:
+        """What `look` finds in a consistent view, in a thread; with the position that the view is of.
+
+        Raises:
+            Unavailable: there is no projection yet. StorageError.
+        """
+        store = self._serving()
+        known = self._position
+        with ExitStack() as stack:
+            view = stack.enter_context(store.view())
+            working = asyncio.get_running_loop().run_in_executor(self._readers, look, view)
+            try:
+                found = await asyncio.shield(working)
+            except asyncio.CancelledError:  # the thread is still at it: what it reads stays open until it ends
+                left = stack.pop_all()
+                working.add_done_callback(lambda _: left.close())
+                raise
+        return found, self._stream.position(max(view.sequence, known if store is self._served else 0))
+
+    @asynccontextmanager
+    async def reading(self, tenant_id: TenantId, aggregate_type: AggregateType | None, matcher: Matcher) -> AsyncIterator[StoreReading]:
+        """Open a read transaction. Raises Unavailable where there is no projection yet."""
+        store = self._serving()
+        known = self._position
+        with store.view() as view:
+            types = sorted(view.indexes) if aggregate_type is None else [aggregate_type]
+            reading = StoreReading(
+                view, tenant_id, types, aggregate_type, matcher, self._readers, self._stream.position(max(known, view.sequence))
+            )
+            try:
+                yield reading
+            finally:
+                await reading.settle()
+
+    async def reach(self, position: str, deadline: float) -> None:
+        """Wait until the projection has come to a position of the log. Raises DeadlineExceeded, ValidationError (no position)."""
+        wanted = self._stream.sequence(position)
+        while self._served is None or self._position < wanted:
+            moved = self._moved
+            try:
+                async with asyncio.timeout(max(0.0, min(deadline - time.monotonic(), MARK_AFTER))):
+                    await moved.wait()
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    why = f"; {self._trouble}" if self._trouble else ""
+                    text = f"the projection is at {self.position} and did not come to {position} in time{why}"
+                    raise DeadlineExceeded(text) from None
+                self._mark()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, min(deadline - time.monotonic(), 1.0))):
+                        await moved.wait()
+
+    # Below: following the log.
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                if self._replaced:
+                    await self._in_writer(self._set_all_aside)
+                    self._replaced = ""
+                    self._position = 0
+                store = self._building or self._served
+                if store is None or store.incarnation != self.definitions.digest:
+                    store = await self._in_writer(self._open)
+                await self._follow(store)
+                pause = FIRST_PAUSE
+            except (AggregateError, OSError) as error:
+                self._trouble = str(error)
+                log.warning("the projection waits: %s", error)
+                if isinstance(error, StorageError):
+                    await self._in_writer(self._after_failure, str(error))
+            except Exception as error:  # a defect of ours must not end queries for good
+                self._trouble = f"{type(error).__name__}: {error}"
+                log.exception("the projection failed and is tried again")
+            await asyncio.sleep(0 if self._replaced else pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _follow(self, store: Store) -> None:
+        """Take what the log has into the store, until something goes wrong or the log turns out to be another one."""
+        if wrong := await canary_wrong(self._stream, store.canary):
+            self._replaced = wrong
+            self._served_away()
+            return
+        self._position = store.sequence if store is self._served else self._position
+        applier = Applier(store, self.definitions, self._held)
+        subscription = self._stream.subscribe(["tenant.*.aggregate.>"], after=store.sequence)
+        async with subscription, Follower(subscription) as follower:
+            self._follower = follower
+            try:
+                self._target = await subscription.mark()
+                told = time.monotonic()
+                while not self._replaced:
+                    batch = await follower.batch()
+                    if batch is None:
+                        continue
+                    if self._doubt:
+                        self._doubt = False
+                        if wrong := await canary_wrong(self._stream, store.canary):
+                            self._replaced = wrong
+                            self._served_away()
+                            return
+                    await self._take(store, applier, batch.messages, batch.sequence)
+                    if self._building is not None and time.monotonic() > told + TELL_EVERY:
+                        told = time.monotonic()
+                        log.info("projection %s: %s", store.folder.name, self.status().progress)
+            finally:
+                self._follower = None
+
+    async def _take(self, store: Store, applier: Applier, messages: list[StoredMessage], upto: int) -> None:
+        tell = bool(self._listeners) and store is self._served
+        applied = Applied({}, 0)
+        if messages:
+            try:
+                applied = await self._in_writer(lambda: applier.apply(messages, upto, tell=tell))
+            except Outdated:
+                if len(messages) == 1:
+                    raise
+                for message in messages:  # those before it count
+                    await self._take(store, applier, [message], message.sequence)
+                return
+            lasting = [message.sequence for message in messages if not message.expires]
+            if lasting:
+                self._saw(lasting[-1])
+        self._failed += applied.failed
+        self._trouble = ""
+        if store is self._building:
+            self._position = max(self._position, upto) if self._served is None else self._position
+            if upto >= self._target:
+                await self._in_writer(store.mark_complete)
+                self._swap(store, upto)
+            return
+        transaction = Transaction(self._stream.position(upto), {name: tuple(changed) for name, changed in applied.changes.items()})
+        for listener in self._listeners:
+            listener.committed(transaction)
+        self._advance(upto)
+
+    def _swap(self, store: Store, upto: int) -> None:
+        """Answer from the store that was built; what was before it is deleted once nobody reads it."""
+        old, self._served, self._building = self._served, store, None
+        if old is not None:
+            self._writer.submit(old.delete)
+        log.info("projection %s answers queries, at %s", store.folder.name, self._stream.position(upto))
+        self._position = upto
+        for listener in self._listeners:
+            listener.replaced()
+        self._advance(upto)
+
+    def _advance(self, upto: int) -> None:
+        self._position = max(self._position, upto)
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    def _mark(self) -> None:
+        """Have a mark written, unless one is under way."""
+        if (self._marking is None or self._marking.done()) and self._follower is not None:
+            self._marking = asyncio.create_task(self._write_mark(self._follower))
+
+    async def _write_mark(self, follower: Follower) -> None:
+        with contextlib.suppress(Unavailable, StreamError):
+            await follower.mark()
+
+    def _serving(self) -> Store:
+        if self._served is None:
+            raise Unavailable(f"the projection is being built: {self.status().progress}", reason="projection_building", retry_after=0.5)
+        return self._served
+
+    def _watch_connection(self) -> None:
+        listen = getattr(self._stream, "listen", None)
+        if listen is not None:  # a log in memory has no connection to lose
+            listen(lambda up: setattr(self, "_doubt", True) if up else None)
+
+    def _served_away(self) -> None:
+        """Nothing is answered from rows of another log."""
+        if self._served is not None:
+            self._building, self._served = self._building or self._served, None
+            for listener in self._listeners:
+                listener.stopped()
+
+    # In the writing thread.
+
+    async def _in_writer(self, work: Callable[..., T], *args: object) -> T:
+        """Run it there to its end, whatever becomes of us."""
+        working = asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):
+                await asyncio.wait([working])
+            raise
+
+    def _open(self) -> Store:
+        """The store to follow the log with; an older one answers meanwhile, where there is one that can."""
+        wanted = self._folder / self.definitions.digest[:16]
+        if self._served is None:
+            for folder in sorted(self._folder.glob("*"), key=lambda each: each.stat().st_mtime, reverse=True):
+                if folder != wanted and folder.is_dir() and ".aside-" not in folder.name:
+                    self._open_older(folder)
+        store = Store(wanted, check=self._check)
+        self._check = False
+        if not store.incarnation:
+            store.describe(self.definitions)
+        if store.complete:
+            old, self._served, self._building = self._served, store, None
+            if old is not None:
+                old.delete()
+        else:
+            self._building = store
+        return store
+
+    def _open_older(self, folder: Path) -> None:
+        """Answer from a projection of other definitions until the new one is built; what cannot answer is deleted."""
+        with contextlib.suppress(StorageError, ValueError, KeyError):
+            store = Store(folder, check=self._check)
+            if self._served is None and store.complete and set(self.types) <= set(store.indexes):
+                self._served = store
+                self._position = store.sequence
+            else:
+                store.delete()
+
+    def _set_all_aside(self) -> None:
+        for store in {self._served, self._building} - {None}:
+            assert store is not None
+            store.set_aside(self._replaced)
+        self._served = self._building = None
+
+    def _after_failure(self, reason: str) -> None:
+        """Damage: set the files aside. Another failure of the disk: close, and open again."""
+        for store in {self._served, self._building} - {None}:
+            assert store is not None
+            if store.is_damaged():
+                store.set_aside(reason)
+                if store is self._served:
+                    self._served = None
+                else:
+                    self._building = None
+
+    def _close(self) -> None:
+        for store in {self._served, self._building} - {None}:
+            assert store is not None
+            store.close()
+        self._served = self._building = None

@@ -1,0 +1,161 @@
+"""Executing a query: along the plan of each type, through the filter, into the order of the answer. Runs in a thread, over one view."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aggregate.query.budget import Budget
+from aggregate.query.constraints import EVERYTHING, constraints
+from aggregate.query.filters import Filter
+from aggregate.query.ordering import Ordering
+from aggregate.query.planner import ById, Candidates, InOrder, Plan, plan
+from aggregate.query.view import FIRST_CHUNK, ID, LONGEST_CHUNK, Entry, View
+from aggregate.types import AggregateType, TenantId
+
+Match = tuple[bytes, bytes, bytes]
+"""An id, the stored row, the document."""
+
+SLACK: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A row of a page, with its place in the order."""
+
+    place: bytes
+    aggregate_type: AggregateType
+    name: bytes
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one tenant's rows."""
+
+    tenant_id: TenantId
+    types: Sequence[AggregateType]
+    filter: Filter
+    order: Ordering
+
+
+def page(view: View, asked: Question, after: bytes, count: int, budget: Budget) -> tuple[list[Found], list[str], list[str]]:
+    """The first `count` matching rows after a place; with what was done, in words, and the paths whose indexes were used.
+
+    Raises:
+        Overloaded, DeadlineExceeded, StorageError.
+    """
+    demands = constraints(asked.filter.tree)
+    found: list[Found] = []
+    words, paths = [], []
+    for aggregate_type in asked.types:
+        if not asked.order.keys and len(found) >= count:
+            break
+        way = plan(view, asked.tenant_id, aggregate_type, demands, asked.order, whole=False)
+        words.append(f"{aggregate_type}: {_told(way)}")
+        paths.append(way.path)
+        found += _of_type(view, asked, aggregate_type, way, after, count - (0 if asked.order.keys else len(found)), budget)
+    return heapq.nsmallest(count, found, key=lambda each: each.place), words, paths
+
+
+def everything(
+    view: View, asked: Question, budget: Budget, words: list[str], paths: list[str]
+) -> Iterator[tuple[AggregateType, list[Match]]]:
+    """All matching rows, some at a time; `words` and `paths` get what `page` returns of them.
+
+    Raises:
+        Overloaded, DeadlineExceeded, StorageError.
+    """
+    demands = constraints(asked.filter.tree)
+    for aggregate_type in asked.types:
+        way = plan(view, asked.tenant_id, aggregate_type, demands, asked.order, whole=True)
+        words.append(f"{aggregate_type}: {_told(way)}")
+        paths.append(way.path)
+        for entries in _entries(view, asked, aggregate_type, way, b""):
+            yield aggregate_type, budget.matching(asked.filter, asked.tenant_id, aggregate_type, entries)
+
+
+def _of_type(
+    view: View, asked: Question, aggregate_type: AggregateType, way: Plan, after: bytes, count: int, budget: Budget
+) -> list[Found]:
+    """The first `count` rows of a type after a place, in order."""
+    ends_early = isinstance(way, InOrder) or not asked.order.keys
+    found: list[Found] = []
+    for entries in _entries(view, asked, aggregate_type, way, after):
+        matches = budget.matching(asked.filter, asked.tenant_id, aggregate_type, entries)
+        places = asked.order.places(aggregate_type, [name for name, _, _ in matches], [document for _, _, document in matches])
+        found += [Found(place, aggregate_type, name, raw) for place, (name, raw, _) in zip(places, matches, strict=True) if place > after]
+        if ends_early and len(found) >= count:
+            return found[:count]
+        if len(found) > count + SLACK:
+            found = heapq.nsmallest(count, found, key=lambda each: each.place)
+    return found if ends_early else heapq.nsmallest(count, found, key=lambda each: each.place)
+
+
+def _entries(view: View, asked: Question, aggregate_type: AggregateType, way: Plan, after: bytes) -> Iterator[list[Entry]]:
+    """The rows along a way, some at a time. Those before the place `after` may be left out."""
+    tenant_id = asked.tenant_id
+    first = _first_id(aggregate_type, after) if not asked.order.keys else b""
+    if first is None:
+        return
+    if isinstance(way, Candidates):
+        yield from _fetched(view, tenant_id, aggregate_type, [name for name in way.ids if name > first] if first else way.ids)
+    elif isinstance(way, InOrder):
+        ids = (entry[-ID:] for chunk in _index_order(view, asked, aggregate_type, way, after) for entry in chunk)
+        size = FIRST_CHUNK
+        while chunk := [name for name, _ in zip(ids, range(size), strict=False)]:
+            yield _in_order(view.fetch(tenant_id, aggregate_type, chunk), chunk)
+            size = min(2 * size, LONGEST_CHUNK)
+    elif isinstance(way, ById):
+        low, high = way.value
+        start = low + first + b"\0" if first else low
+        for found in view.entries(tenant_id, aggregate_type, way.index, start, high):
+            yield view.fetch(tenant_id, aggregate_type, [entry[-ID:] for entry in found])
+    else:
+        yield from view.rows(tenant_id, aggregate_type, first)
+
+
+def _index_order(view: View, asked: Question, aggregate_type: AggregateType, way: InOrder, after: bytes) -> Iterator[list[bytes]]:
+    """The entries of the ranges, in the order of the answer, after a place."""
+    descending = asked.order.descending
+    low, high = asked.order.entry(aggregate_type, after) if after else (b"", b"")
+    for first, last in reversed(way.ranges) if descending else way.ranges:
+        start, end = max(first, low), min(last, high) if high else last
+        if start < end:
+            yield from view.entries(asked.tenant_id, aggregate_type, way.index, start, end, backwards=descending)
+
+
+def _first_id(aggregate_type: AggregateType, after: bytes) -> bytes | None:
+    """Of a place in the order of type and id: the id after which ours come, b"" for all of ours, None for none."""
+    named, name = after[:-ID], after[-ID:]
+    ours = aggregate_type.encode() + b"\0"
+    if not after or named < ours:
+        return b""
+    return name if named == ours else None
+
+
+def _fetched(view: View, tenant_id: TenantId, aggregate_type: AggregateType, ids: list[bytes]) -> Iterator[list[Entry]]:
+    size, at = FIRST_CHUNK, 0
+    while at < len(ids):
+        yield view.fetch(tenant_id, aggregate_type, ids[at : at + size])
+        at += size
+        size = min(2 * size, LONGEST_CHUNK)
+
+
+def _in_order(entries: list[Entry], ids: list[bytes]) -> list[Entry]:
+    """Entries in the order of `ids`."""
+    by_id = dict(entries)
+    return [(name, by_id[name]) for name in ids if name in by_id]
+
+
+def _told(way: Plan) -> str:
+    if isinstance(way, Candidates):
+        return f"{len(way.ids)} rows by the index on {way.path}"
+    if isinstance(way, InOrder):
+        within = "" if way.ranges == EVERYTHING else " within bounds"
+        return f"the index on {way.path} in order{within}"
+    if isinstance(way, ById):
+        return f"one value of the index on {way.path}"
+    return "a scan of all rows"
