@@ -55,9 +55,7 @@ class Node:
         self._settings = settings
         self._own_log = own_log
         engine = aggregate.engine.get(settings.engine)
-        executor = RuntimeExecutor(
-            engine, gas_decide=settings.gas_decide, gas_apply=settings.gas_apply, snapshot_threshold=settings.snapshot_threshold
-        )
+        executor = RuntimeExecutor.of_settings(settings, engine)
         self.engine_name = engine.name
         self._programs = executor.load(settings.load_manifest())
         self._storage: StorageClient | None = None
@@ -73,6 +71,7 @@ class Node:
         self.admin = AdminServer(settings, self._admin_routes())
         self._bringing_up: asyncio.Task[None] | None = None
         self._verifying: asyncio.Task[NoReturn] | None = None
+        self._saving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
         self._guard: LogGuard | None = None
         self._warnings: tuple[str, ...] = ()
@@ -237,6 +236,7 @@ class Node:
             observers.append(CommandSpans().observe)
         self._guard = guard
         self._handler = AggregateHandler(self._settings, programs, storage, stream, observers, guard)
+        self._saving = asyncio.create_task(self._handler.saver.run(), name="snapshots by time")
         if self._settings.verify_interval:
             self._verifying = asyncio.create_task(self._handler.verifier(self._verified).run(self._settings.verify_interval))
         await self._gateway.set_serving(True)
@@ -262,7 +262,7 @@ class Node:
             log.warning("not ready", reason=self._waiting_for)
 
     async def _cancel_tasks(self) -> None:
-        for task in (self._bringing_up, self._verifying, self._watching):
+        for task in (self._bringing_up, self._verifying, self._saving, self._watching):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 import json
+import random
 import resource
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,11 +21,15 @@ from pathlib import Path
 import aggregate.engine
 from aggregate.handler.cache import HotCache
 from aggregate.handler.known_ids import KEPT, KnownIds
-from aggregate.handler.loaded import Loaded
-from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId, new_uuid7
+from aggregate.handler.loaded import ENVELOPE_BYTES, Loaded
+from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId
 from bench.registry import Bench, Case, Scale, Weighed
 
 BOUND = 2048
+TENANT, KIND = TenantId("acme"), AggregateType("Account")
+"""A node keeps one of each, whatever number of aggregates has it."""
+MINUTE, COMMANDS = 60_000, 100_000
+"""A command a minute for each aggregate, with so many of others in between."""
 
 
 def weigh(engine: str, aggregates: int, ids: int) -> tuple[float, float]:
@@ -40,20 +46,29 @@ def weigh(engine: str, aggregates: int, ids: int) -> tuple[float, float]:
 
 
 def _account(engine: aggregate.engine.Engine, number: int, ids: int) -> Loaded:
-    key = AggregateKey(TenantId("acme"), AggregateType("Account"), AggregateId.new_v7())
-    known = KnownIds().with_ids((new_uuid7(), number * KEPT + index) for index in range(ids))
+    key = AggregateKey(TENANT, KIND, AggregateId.new_v7())
+    first = 1_700_000_000_000 + number
+    known = KnownIds().with_ids((_id(first + index * MINUTE), number + index * COMMANDS) for index in range(ids))
+    state = engine.state(b'{"balance":%d,"owner":"Ada Lovelace"}' % number)
+    sequence = number + 1_000_000
     return Loaded(
         key=key,
-        state=engine.state(b'{"balance":%d,"owner":"Ada Lovelace"}' % number),
+        state=state,
         version=number + 10_000,
-        sequence=number + 1_000_000,
-        solid=number + 1_000_000,
+        sequence=sequence,
+        solid=sequence,
         last_time=f"2026-01-31T12:00:{number % 60:02}.{number % 1000:03}Z",
         generation=1,
         known=known,
         owned=True,
         snapshot_version=number + 9_900,
+        tail_bytes=number + 50_000,
+        size=state.size() + known.size + ENVELOPE_BYTES,
     )
+
+
+def _id(milliseconds: int) -> str:
+    return str(uuid.UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62 | random.getrandbits(62)))
 
 
 def _resident() -> int:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from aggregate.config.fields import Bytes, Seconds
 from aggregate.errors import ValidationError
 from aggregate.types import AggregateType
 from aggregate.types.ids import TYPE_PATTERN
@@ -85,6 +86,10 @@ class TypeEntry(Entry):
     initial: Json = Field(None, description="The state before the first event.")
     snapshot_threshold: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
         None, description="Events after which a new snapshot is written."
+    )
+    snapshot_bytes: Bytes | None = Field(None, description="Bytes of messages after which one is written; 0: however many.")
+    snapshot_age: Seconds | None = Field(
+        None, description="Time after which one is written of an aggregate in memory, however few its new events are; 0: none."
     )
     record_commands: bool = Field(True, description="Whether the log keeps the payload of commands.")
     record_refusals: bool = Field(False, description="Whether refusals stay in the log for good.")

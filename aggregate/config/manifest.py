@@ -54,7 +54,8 @@ class AggregateDefinition:
     Attributes:
         sources: the program, or the two with `decide` and with `apply`.
         initial: the state before the first event.
-        snapshot_threshold: events between snapshots, None: as the settings say. `gas_decide` and `gas_apply` likewise.
+        snapshot_threshold: events between snapshots, None: as the settings say. `snapshot_bytes`, `snapshot_age`, `gas_decide` and
+            `gas_apply` likewise.
         record_commands: whether commits keep the command's payload.
         record_refusals: whether refusals stay in the log for good.
         projection: what is kept for queries, None: the type cannot be queried.
@@ -64,6 +65,8 @@ class AggregateDefinition:
     sources: tuple[ProgramSource] | tuple[ProgramSource, ProgramSource]
     initial: Document = Document(b"null")  # noqa: RUF009 - immutable
     snapshot_threshold: int | None = None
+    snapshot_bytes: int | None = None
+    snapshot_age: float | None = None
     gas_decide: int | None = None
     gas_apply: int | None = None
     record_commands: bool = True
@@ -166,6 +169,8 @@ def _definition(name: AggregateType, entry: TypeEntry, folder: Path, place: Plac
         sources=tuple(sources),  # type: ignore[arg-type]  # one or two, none of them None
         initial=Document.of(entry.initial),
         snapshot_threshold=entry.snapshot_threshold,
+        snapshot_bytes=entry.snapshot_bytes,
+        snapshot_age=entry.snapshot_age,
         gas_decide=entry.gas.decide,
         gas_apply=entry.gas.apply,
         record_commands=entry.record_commands,

@@ -72,6 +72,13 @@ class Settings(BaseSettings):
     snapshot_threshold: int = Field(
         100, ge=1, le=1_000_000, description="Events after which a new snapshot is written, unless the manifest says otherwise."
     )
+    snapshot_bytes: Bytes = Field(
+        256 * 2**10, description="Likewise, bytes of messages after the last snapshot; 0: however many. Whichever comes first counts."
+    )
+    snapshot_age: Seconds = Field(
+        600.0,
+        description="Likewise, time that events of an aggregate in memory may wait for a snapshot, however few they are; 0: for ever.",
+    )
 
     verify_interval: Seconds = Field(
         60.0, description="Time between two looks at whether what is kept of some aggregate is what its events make; 0: none."

@@ -20,7 +20,7 @@ class HotCache:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._entries: OrderedDict[AggregateKey, tuple[Loaded, int]] = OrderedDict()
+        self._entries: OrderedDict[AggregateKey, Loaded] = OrderedDict()
         self.bytes = 0
         self.hits = 0
         self.misses = 0
@@ -33,29 +33,37 @@ class HotCache:
             return None
         self.hits += 1
         self._entries.move_to_end(key)
-        return found[0]
+        return found
 
     def put(self, loaded: Loaded) -> None:
         """Keep an entry, unless a later one of the aggregate is kept."""
         old = self._entries.get(loaded.key)
         if old is not None:
-            if old[0].version > loaded.version:
+            if old.version > loaded.version:
                 return
             self.drop(loaded.key)
-        size = loaded.size
-        if size > self._limit:
+        if loaded.size > self._limit:
             return
-        self._entries[loaded.key] = (loaded, size)
-        self.bytes += size
+        self._entries[loaded.key] = loaded
+        self.bytes += loaded.size
         while self.bytes > self._limit:
-            _, (_, dropped) = self._entries.popitem(last=False)
-            self.bytes -= dropped
+            _, dropped = self._entries.popitem(last=False)
+            self.bytes -= dropped.size
+
+    def holds(self, loaded: Loaded) -> bool:
+        """Whether this very entry is kept."""
+        return self._entries.get(loaded.key) is loaded
+
+    def exchange(self, old: Loaded, new: Loaded) -> None:
+        """Put `new` in the place of an entry that is kept; no use of it."""
+        self._entries[old.key] = new
+        self.bytes += new.size - old.size
 
     def drop(self, key: AggregateKey) -> None:
         """Forget an entry, if there is one."""
         found = self._entries.pop(key, None)
         if found is not None:
-            self.bytes -= found[1]
+            self.bytes -= found.size
 
     def drop_tenant(self, tenant_id: str) -> None:
         """Forget the entries of a tenant."""
@@ -69,7 +77,11 @@ class HotCache:
 
     def recent(self, most: int) -> list[Loaded]:
         """The entries used last, the latest first. Looking at them is no use of them."""
-        return [loaded for loaded, _ in islice(reversed(self._entries.values()), most)]
+        return list(islice(reversed(self._entries.values()), most))
+
+    def entries(self) -> list[Loaded]:
+        """All of them. Looking at them is no use of them."""
+        return list(self._entries.values())
 
     def tenants(self) -> dict[str, int]:
         """How many aggregates of each tenant are kept."""

@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, Protocol, Self
 
 from aggregate.config import Settings
@@ -33,7 +32,9 @@ from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader, LogOlder
 from aggregate.handler.log_guard import Trusting
 from aggregate.handler.pending import Pending
+from aggregate.handler.quota import MOST_TENANTS
 from aggregate.handler.recording import record_of
+from aggregate.handler.saving import Saver
 from aggregate.handler.verifying import Verification, Verifier
 from aggregate.runtime import ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
@@ -99,7 +100,9 @@ class AggregateHandler:
         self._guard.on_replaced(self.forget)
         self._cache = HotCache(settings.cache_bytes)
         self._loader = Loader(programs, storage, stream, owned_ids=settings.aggregate_id_scope == "global")
+        self.saver = Saver(programs, storage, self._cache, self._guard)
         self._lanes: dict[AggregateKey, Lane] = {}
+        self._tenants: dict[TenantId, TenantId] = {}
         self._admission = Admission(settings, self._lanes)
         self._acknowledged = 0
         self._queries: Callable[[Callable[[], str]], Queryable] | None = None
@@ -115,7 +118,7 @@ class AggregateHandler:
             appender=Appender(stream, timeout=settings.command_timeout, attempt_max=settings.attempt_max, guard=self._guard),
             stream=stream,
             guard=self._guard,
-            remember=self._remember,
+            saver=self.saver,
         )
 
     def __copy__(self) -> Self:
@@ -234,8 +237,8 @@ class AggregateHandler:
             TenantAccessDenied, RehydrationError, Unavailable, StreamError.
         """
         moment = Moment.of(at_version, at_time)
-        key = AggregateKey(tenant_id, aggregate_type, aggregate_id)
         program = self._programs.get(aggregate_type)
+        key = self._key(tenant_id, program, aggregate_id)
         found: Loaded | Folded = await self._newest(key)
         if moment.version is not None and moment.version > found.version > 0:
             raise ValidationError(f"the aggregate is at version {found.version}", "at_version")
@@ -267,8 +270,7 @@ class AggregateHandler:
         Raises:
             NotFound, TenantAccessDenied, ValidationError, RehydrationError, Unavailable, StreamError.
         """
-        key = AggregateKey(tenant_id, aggregate_type, aggregate_id)
-        self._programs.get(aggregate_type)
+        key = self._key(tenant_id, self._programs.get(aggregate_type), aggregate_id)
         loaded = await self._newest(key)
         if loaded.version == 0:
             raise NotFound(aggregate_id)
@@ -328,7 +330,7 @@ class AggregateHandler:
         tenant = command.tenant_id
         self._admission.check(tenant)
         self._guard.demand_trust()
-        key = AggregateKey(tenant, command.aggregate_type, command.aggregate_id)
+        key = self._key(tenant, program, command.aggregate_id)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key, program, self._parts, self._finished)
@@ -345,6 +347,12 @@ class AggregateHandler:
             raise DeadlineExceeded("the deadline passed before the command was decided; nothing was stored") from None
         finally:
             self._admission.leave(tenant, pending.gas)
+
+    def _key(self, tenant_id: TenantId, program: TypeProgram, aggregate_id: AggregateId) -> AggregateKey:
+        """The key, its tenant and type the same objects in all keys: there is one for every aggregate in memory."""
+        if len(self._tenants) > MOST_TENANTS:
+            self._tenants.clear()
+        return AggregateKey(self._tenants.setdefault(tenant_id, tenant_id), program.type, aggregate_id)
 
     def _finished(self, key: AggregateKey) -> None:
         del self._lanes[key]
@@ -366,14 +374,6 @@ class AggregateHandler:
                 return loaded
             loaded = await self._loader.catch_up(loaded)
         raise Unavailable(f"{key} changes faster than it can be read", reason="contended", retry_after=0.2)
-
-    def _remember(self, loaded: Loaded, program: TypeProgram) -> Loaded:
-        """Hand a snapshot to the store where it is due."""
-        threshold = program.snapshot_threshold
-        if loaded.version // threshold == loaded.snapshot_version // threshold:
-            return loaded
-        self._storage.put_later(loaded.snapshot(program))
-        return replace(loaded, snapshot_version=loaded.version)
 
     def _observe(
         self,

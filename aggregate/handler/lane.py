@@ -34,6 +34,7 @@ from aggregate.handler.loaded import Loaded
 from aggregate.handler.loader import Loader, LogOlder
 from aggregate.handler.log_guard import Trusting
 from aggregate.handler.pending import Pending
+from aggregate.handler.saving import Saver
 from aggregate.handler.searching import find_committed
 from aggregate.runtime import TypeProgram
 from aggregate.stream.codec import encode_body
@@ -78,8 +79,7 @@ class LaneParts:
     appender: Appender
     stream: EventLog
     guard: Trusting
-    remember: Callable[[Loaded, TypeProgram], Loaded]
-    """Keeps the new state: may hand a snapshot to the store; returns what to cache."""
+    saver: Saver
 
 
 class Lane:
@@ -299,8 +299,8 @@ class Lane:
         took = time.perf_counter() - started
         if not expires:
             parts.guard.saw(sequence)
-        after = loaded.after(message.commits, decided[-1][1].state, sequence, message.generation, expires=expires)
-        parts.cache.put(parts.remember(after, self._program))
+        after = loaded.after(message.commits, decided[-1][1].state, sequence, message.generation, message_bytes=len(body), expires=expires)
+        parts.cache.put(parts.saver.committed(after, self._program))
         position = parts.stream.position(sequence)
         for pending, one in decided:
             pending.append_seconds += took

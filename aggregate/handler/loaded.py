@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from aggregate.handler.known_ids import KnownIds
-from aggregate.runtime import State, TypeProgram
+from aggregate.runtime import CommitFold, State, TypeProgram
+from aggregate.stream.interface import StoredMessage
 from aggregate.types import AggregateKey, Commit, Document, Snapshot, Version
 
-ENVELOPE_BYTES = 600
-"""What an entry costs beside its state and its ids: this object, the key, the cache's slot (measured with tracemalloc)."""
+ENVELOPE_BYTES = 700
+"""What an entry costs beside its state and its ids: this object, the key, the cache's slot (measured by `bench/memory.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Loaded:
         generation: greatest program generation seen in the messages.
         owned: the id is known to belong to the tenant, so that no owner message has to be written.
         snapshot_version: of the newest snapshot handed to the store.
+        tail_bytes: of the lasting messages after that snapshot: what the next load has to read and fold.
+        size: bytes of memory, about.
     """
 
     key: AggregateKey
@@ -35,10 +39,13 @@ class Loaded:
     known: KnownIds = KnownIds()  # noqa: RUF009 - immutable
     owned: bool = False
     snapshot_version: int = 0
+    tail_bytes: int = 0
+    size: int = ENVELOPE_BYTES
 
     @classmethod
     def of_snapshot(cls, snapshot: Snapshot, state: State) -> Loaded:
         """The aggregate at a snapshot."""
+        known = KnownIds.of_pairs(snapshot.command_ids, snapshot.floor, snapshot.other_ids)
         return cls(
             key=snapshot.key,
             state=state,
@@ -47,9 +54,10 @@ class Loaded:
             solid=snapshot.sequence,
             last_time=snapshot.last_time,
             generation=snapshot.generation,
-            known=KnownIds.of_pairs(snapshot.command_ids, snapshot.floor, snapshot.other_ids),
+            known=known,
             owned=True,
             snapshot_version=int(snapshot.version),
+            size=_size(state, known),
         )
 
     def snapshot(self, program: TypeProgram) -> Snapshot:
@@ -72,8 +80,11 @@ class Loaded:
             other_ids=known.others_dropped,
         )
 
-    def after(self, commits: tuple[Commit, ...], state: State, sequence: int, generation: int, expires: bool) -> Loaded:
-        """The aggregate once `commits` stand in the log at `sequence`."""
+    def after(
+        self, commits: tuple[Commit, ...], state: State, sequence: int, generation: int, *, message_bytes: int, expires: bool
+    ) -> Loaded:
+        """The aggregate once `commits` stand in the log at `sequence`, in a message of so many bytes."""
+        known = self.known.with_ids((commit.command_id, sequence) for commit in commits)
         return replace(
             self,
             state=state,
@@ -82,11 +93,34 @@ class Loaded:
             solid=self.solid if expires else sequence,
             last_time=commits[-1].time,
             generation=max(self.generation, generation),
-            known=self.known.with_ids((commit.command_id, sequence) for commit in commits),
+            known=known,
             owned=self.owned or not expires,
+            tail_bytes=self.tail_bytes if expires else self.tail_bytes + message_bytes,
+            size=_size(state, known),
         )
 
-    @property
-    def size(self) -> int:
-        """Bytes of memory, about."""
-        return self.state.size() + self.known.size + ENVELOPE_BYTES
+    def folded(self, fold: CommitFold, messages: Sequence[StoredMessage]) -> Loaded:
+        """The aggregate once the messages after it are folded in."""
+        lasting = [message for message in messages if not message.expires]
+        known = self.known.with_ids((command_id, messages[index].sequence) for index, command_id, _, _, _ in fold.commits)
+        return replace(
+            self,
+            state=fold.state,
+            version=fold.version,
+            sequence=messages[-1].sequence,
+            solid=lasting[-1].sequence if lasting else self.solid,
+            last_time=fold.time or self.last_time,
+            generation=max(self.generation, fold.generation),
+            known=known,
+            owned=self.owned or bool(lasting),
+            tail_bytes=self.tail_bytes + sum(len(message.body) for message in lasting),
+            size=_size(fold.state, known),
+        )
+
+    def saved(self) -> Loaded:
+        """The aggregate once a snapshot of it was handed to the store."""
+        return replace(self, snapshot_version=self.version, tail_bytes=0)
+
+
+def _size(state: State, known: KnownIds) -> int:
+    return state.size() + known.size + ENVELOPE_BYTES

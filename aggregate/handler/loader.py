@@ -111,19 +111,7 @@ class Loader:
         if fold.error is not None:
             failed = messages[fold.commits[-1][0] if fold.commits else 0].sequence
             raise RehydrationError(f"{base.key} cannot be folded after sequence {failed}: {fold.error.decode()}")
-        solid = max((message.sequence for message in messages if not message.expires), default=base.solid)
-        seen = ((command_id, messages[index].sequence) for index, command_id, _, _, _ in fold.commits)
-        return replace(
-            base,
-            state=fold.state,
-            version=fold.version,
-            sequence=last.sequence,
-            solid=solid,
-            last_time=fold.time or base.last_time,
-            generation=max(base.generation, fold.generation),
-            known=base.known.with_ids(seen),
-            owned=base.owned or solid > 0,
-        )
+        return base.folded(fold, messages)
 
     def _fold(self, base: Loaded, messages: list[StoredMessage]) -> CommitFold:
         program = self._programs.get(base.key.aggregate_type)

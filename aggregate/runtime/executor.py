@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 import aggregate.engine
-from aggregate.config import AggregateDefinition, AggregateManifest, ProgramSource
+from aggregate.config import AggregateDefinition, AggregateManifest, ProgramSource, Settings
 from aggregate.engine.interface import Engine, Program, State
 from aggregate.errors import CompileError, ConfigError, DocumentError, ErrorRecord, Mistake
 from aggregate.language import compile as compile_source
@@ -35,7 +35,7 @@ class RuntimeExecutor:
 
     Args:
         engine: None: the configured one.
-        gas_decide, gas_apply, snapshot_threshold: where the manifest says nothing.
+        gas_decide, gas_apply, snapshot_threshold, snapshot_bytes, snapshot_age: where the manifest says nothing.
         cached: programs that are kept.
     """
 
@@ -46,15 +46,31 @@ class RuntimeExecutor:
         gas_decide: int = GAS_DECIDE,
         gas_apply: int = GAS_APPLY,
         snapshot_threshold: int = SNAPSHOT_THRESHOLD,
+        snapshot_bytes: int = 0,
+        snapshot_age: float = 0.0,
         cached: int = CACHED_PROGRAMS,
     ) -> None:
         self.engine = engine if engine is not None else aggregate.engine.get()
         self._gas_decide = gas_decide
         self._gas_apply = gas_apply
         self._snapshot_threshold = snapshot_threshold
+        self._snapshot_bytes = snapshot_bytes
+        self._snapshot_age = snapshot_age
         self._cached = cached
         self._programs: OrderedDict[str, Program] = OrderedDict()
         self._lock = threading.Lock()
+
+    @classmethod
+    def of_settings(cls, settings: Settings, engine: Engine | None = None) -> Self:
+        """An executor with the limits of the settings."""
+        return cls(
+            engine,
+            gas_decide=settings.gas_decide,
+            gas_apply=settings.gas_apply,
+            snapshot_threshold=settings.snapshot_threshold,
+            snapshot_bytes=settings.snapshot_bytes,
+            snapshot_age=settings.snapshot_age,
+        )
 
     @classmethod
     def new_test(cls) -> Self:
@@ -113,6 +129,8 @@ class RuntimeExecutor:
             gas_decide=definition.gas_decide or self._gas_decide,
             gas_apply=definition.gas_apply or self._gas_apply,
             snapshot_threshold=definition.snapshot_threshold or self._snapshot_threshold,
+            snapshot_bytes=self._snapshot_bytes if definition.snapshot_bytes is None else definition.snapshot_bytes,
+            snapshot_age=self._snapshot_age if definition.snapshot_age is None else definition.snapshot_age,
         )
 
     def _part(self, source: ProgramSource, names: Sequence[str], mistakes: list[Mistake]) -> Program | None:

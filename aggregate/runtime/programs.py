@@ -28,7 +28,8 @@ class TypeProgram:
         source: the text to keep with the log: the source, or of two the canonical JSON `{"apply":...,"decide":...}`.
         initial_state: before the first event.
         gas_decide, gas_apply: limits of a decision.
-        snapshot_threshold: events between snapshots.
+        snapshot_threshold: events between snapshots. `snapshot_bytes`: bytes of messages, 0: however many.
+        snapshot_age: seconds that events in memory wait for a snapshot, 0: for ever.
         generation: number among the type's programs in the log, 0 until the log has told.
     """
 
@@ -41,6 +42,8 @@ class TypeProgram:
     gas_decide: int
     gas_apply: int
     snapshot_threshold: int
+    snapshot_bytes: int
+    snapshot_age: float
     generation: int = 0
 
     @property

@@ -127,7 +127,7 @@ class Environment:
         wanted = (
             manifest if manifest is not None else AggregateManifest.of_sources(sources or {"Account": LENIENT_BANK}, projection=INDEXED)
         )
-        executor = RuntimeExecutor(gas_decide=given.gas_decide, gas_apply=given.gas_apply, snapshot_threshold=given.snapshot_threshold)
+        executor = RuntimeExecutor.of_settings(given)
         stream = await self.stream()
         programs = await register(executor.load(wanted), stream)
         handler = AggregateHandler(given, programs, storage if storage is not None else await self.storage(), stream, observers)

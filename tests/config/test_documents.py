@@ -42,6 +42,8 @@ def test_the_schema_of_a_manifest_refuses_what_the_manifest_does() -> None:
         "apply",
         "initial",
         "snapshot_threshold",
+        "snapshot_bytes",
+        "snapshot_age",
         "record_commands",
         "projection",
         "gas",

@@ -37,7 +37,7 @@ class World:
     ) -> AggregateHandler:
         """A node of its own: it shares the log with the others and nothing else but the snapshots."""
         given = Settings(**{"nats_url": "nats://memory:4222", "retry_backoff": 0.001, "snapshot_threshold": 3, **settings})
-        executor = RuntimeExecutor(snapshot_threshold=given.snapshot_threshold)
+        executor = RuntimeExecutor.of_settings(given)
         manifest = AggregateManifest.of_sources(sources or {"Account": LENIENT_BANK}, **(definition or {}))
         programs = await register(executor.load(manifest), self.stream)
         return AggregateHandler(given, programs, self.storage, self.stream, [self.records.append], guard)

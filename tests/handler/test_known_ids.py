@@ -74,4 +74,4 @@ def test_no_seen_id_is_ever_called_new(seen: list[tuple[int, bool]]) -> None:
         found = known.sequence_of(name)
         assert found == sequence or (found is None and known.may_be_in_log(name))
     again = KnownIds.of_pairs(known.pairs(), known.floor_text, known.others_dropped)
-    assert (again.packed, again.floor, again.others_dropped) == (known.packed, known.floor, known.others_dropped)
+    assert (again.pairs(), again.floor, again.others_dropped) == (known.pairs(), known.floor, known.others_dropped)

@@ -103,11 +103,14 @@ def test_an_initial_state_outside_the_language_is_a_mistake(executor: RuntimeExe
 
 
 def test_limits_come_from_the_manifest_else_from_the_executor(executor: RuntimeExecutor) -> None:
-    strict = RuntimeExecutor(executor.engine, gas_decide=11, gas_apply=12, snapshot_threshold=13)
-    own = load(strict, {"Account": COUNTER}, gas_decide=1000, gas_apply=2000, snapshot_threshold=3).only()
-    assert (own.gas_decide, own.gas_apply, own.snapshot_threshold) == (1000, 2000, 3)
+    strict = RuntimeExecutor(executor.engine, gas_decide=11, gas_apply=12, snapshot_threshold=13, snapshot_bytes=14, snapshot_age=15.0)
+    own = load(
+        strict, {"Account": COUNTER}, gas_decide=1000, gas_apply=2000, snapshot_threshold=3, snapshot_bytes=0, snapshot_age=0.0
+    ).only()
+    assert (own.gas_decide, own.gas_apply, own.snapshot_threshold, own.snapshot_bytes, own.snapshot_age) == (1000, 2000, 3, 0, 0)
     default = load(strict, {"Account": COUNTER}).only()
     assert (default.gas_decide, default.gas_apply, default.snapshot_threshold) == (11, 12, 13)
+    assert (default.snapshot_bytes, default.snapshot_age) == (14, 15)
     decision = default.execute(default.initial_state, b'{"type":"count","by":2}')
     assert decision.error is not None
     assert b'"out_of_gas"' in decision.error
