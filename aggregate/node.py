@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import platform
 import random
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 import structlog
@@ -22,11 +24,13 @@ from aggregate.gateway.health import Check, HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
+from aggregate.handler.cache import HotCache
 from aggregate.handler.log_guard import LogGuard
 from aggregate.handler.verifying import Verification
 from aggregate.observability.activity import Activity
 from aggregate.observability.logs import CommandLog
-from aggregate.observability.metrics import Metrics
+from aggregate.observability.metrics import CONTENT_TYPES, Metrics
+from aggregate.observability.node_metrics import NodeFacts
 from aggregate.observability.tracing import CommandSpans
 from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
@@ -50,8 +54,10 @@ class Node:
     (ConfigError). `start` opens the store and the ports; the log may be away: then the node is up, answers /health, and keeps trying.
     """
 
-    def __init__(self, settings: Settings, *, own_log: bool = False) -> None:
-        """`own_log`: nobody else keeps the log, so that one which is missing is a mistake (ConfigError) and nothing to wait for."""
+    def __init__(self, settings: Settings, *, own_log: bool = False, log_drops: Callable[[], Mapping[str, int]] = dict) -> None:
+        """`own_log`: nobody else keeps the log, so that one which is missing is a mistake (ConfigError) and nothing to wait for.
+        `log_drops`: how many log lines were dropped, by where they should have gone.
+        """
         self._settings = settings
         self._own_log = own_log
         engine = aggregate.engine.get(settings.engine)
@@ -65,7 +71,9 @@ class Node:
         self._draining = False
         self._changed = asyncio.Event()
         self._parts = contextlib.AsyncExitStack()
-        self._metrics = self._build_metrics()
+        self._log_drops = log_drops
+        self._verified = self._mismatches = 0
+        self._metrics = Metrics(self.types, settings.metric_tenants, self._facts)
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
         self._activity = Activity()
         self.admin = AdminServer(settings, self._admin_routes())
@@ -238,7 +246,7 @@ class Node:
         self._handler = AggregateHandler(self._settings, programs, storage, stream, observers, guard)
         self._saving = asyncio.create_task(self._handler.saver.run(), name="snapshots by time")
         if self._settings.verify_interval:
-            self._verifying = asyncio.create_task(self._handler.verifier(self._verified).run(self._settings.verify_interval))
+            self._verifying = asyncio.create_task(self._handler.verifier(self._note_verification).run(self._settings.verify_interval))
         await self._gateway.set_serving(True)
         log.info("ready", durability=stream.durability)
 
@@ -249,11 +257,11 @@ class Node:
         self._waiting_for = "looking whether the log is the one remembered"
         await guard.trusted.wait()
 
-    def _verified(self, verification: Verification) -> None:
+    def _note_verification(self, verification: Verification) -> None:
         """Count it, and tell of a mismatch for as long as the node runs."""
-        self._metrics.verified.inc()
+        self._verified += 1
+        self._mismatches += len(verification.mismatches)
         for mismatch in verification.mismatches:
-            self._metrics.mismatches.inc()
             self._warnings = (str(mismatch),)
 
     def _tell_reasons(self, stream: StreamClient) -> None:
@@ -285,19 +293,41 @@ class Node:
         """Each group of routes lives in a file of its own in `admin/`."""
         return [
             *health_routes(self.health),
-            *metrics_routes(self._metrics.export),
+            *metrics_routes(self._metrics.export, CONTENT_TYPES),
             *tenant_routes(self._up, self._activity.times, self._settings.drain_timeout),
         ]
 
-    def _build_metrics(self) -> Metrics:
-        metrics = Metrics(self.types, self._settings.metric_tenants)
-        metrics.watch("aggregate_in_flight_commands", "Commands under way.", lambda: self.health().in_flight)
-        metrics.watch("aggregate_active_aggregates", "Aggregates kept ready in memory.", lambda: self.health().active_aggregates)
-        metrics.watch("aggregate_ready", "Whether the node takes commands.", lambda: float(self.health().ready))
-        metrics.watch("aggregate_nats_connected", "Whether the log can be reached.", lambda: float(self.health().nats_connected))
-        metrics.watch("aggregate_storage_connected", "Whether the snapshot store works.", lambda: float(self.health().storage_connected))
-        metrics.info("aggregate_build_info", "The build and the engine in use.", {"version": __version__, "engine": self.engine_name})
-        return metrics
+    def _facts(self) -> NodeFacts:
+        """The node in numbers, for its metrics."""
+        handler, stream, guard = self._handler, self._stream, self._guard
+        cache = handler.cache if handler is not None else HotCache(0)
+        storage = self._storage.health() if self._storage is not None else None
+        known = stream.facts.last_sequence if stream is not None and stream.facts is not None else 0
+        return NodeFacts(
+            build={"version": __version__, "engine": self.engine_name, "python": platform.python_version()},
+            ready=not self._reasons(),
+            nats_connected=stream is not None and stream.connected,
+            storage_connected=storage is not None and storage.connected,
+            in_flight=handler.in_flight if handler is not None else 0,
+            draining_tenants=len(handler.draining_tenants()) if handler is not None else 0,
+            active_aggregates=len(cache),
+            cache_bytes=cache.bytes,
+            cache_hits=cache.hits,
+            cache_misses=cache.misses,
+            breakers={
+                **({"stream": stream.health().breaker} if stream is not None else {}),
+                **({"storage": storage.breaker} if storage is not None else {}),
+            },
+            stream_sequence=max(known, guard.newest if guard is not None else 0),
+            stream_connects=stream.connects if stream is not None else 0,
+            snapshots_written=storage.written if storage is not None else 0,
+            snapshots_dropped=storage.dropped if storage is not None else 0,
+            snapshots_waiting=storage.waiting if storage is not None else 0,
+            storage_set_aside=len(storage.set_aside) if storage is not None else 0,
+            verified=self._verified,
+            mismatches=self._mismatches,
+            log_lines_dropped=self._log_drops(),
+        )
 
 
 async def register(programs: ProgramSet, stream: EventLog) -> ProgramSet:

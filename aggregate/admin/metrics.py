@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from aggregate.admin.route import Answer, Asked, Route
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
+def metrics_routes(export: Callable[[str], tuple[bytes, str]], produces: tuple[str, ...]) -> list[Route]:
+    """The route; `export` makes the text and its content type, one that it `produces`, for an `Accept` header."""
 
-def metrics_routes(export: Callable[[], bytes]) -> list[Route]:
-    """The route; `export` makes the text."""
+    async def tell(asked: Asked) -> Answer:
+        text, content_type = export(asked.accept)
+        return Answer(text, content_type=content_type)
 
-    async def tell(_: Asked) -> Answer:
-        return Answer(export(), content_type=TEXT)
-
-    return [Route("GET", "/metrics", "Metrics in the text format of Prometheus.", tell, {200: str}, produces=(TEXT,))]
+    words = "Metrics in the text format of Prometheus, or as OpenMetrics (with exemplars) where that is asked for."
+    return [Route("GET", "/metrics", words, tell, {200: str}, produces=produces)]

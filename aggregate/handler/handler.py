@@ -138,6 +138,13 @@ class AggregateHandler:
         return await cls.new_test(snapshot_threshold=threshold)
 
     @classmethod
+    async def new_test_with_metrics(cls) -> Any:
+        """As `new_test`, with metrics: `metrics_export()` gives them."""
+        from aggregate.testing.measured import MeasuredHandler  # noqa: PLC0415 - as above
+
+        return await MeasuredHandler.new()
+
+    @classmethod
     async def new_test_non_tenant(cls) -> AggregateHandler:
         """As `new_test`, on a node without tenants."""
         return await cls.new_test(multi_tenancy=False)
@@ -168,6 +175,11 @@ class AggregateHandler:
     def engine_name(self) -> str:
         """Which engine runs the programs."""
         return next(iter(self._programs)).engine.name
+
+    @property
+    def cache(self) -> HotCache:
+        """The aggregates kept ready."""
+        return self._cache
 
     @property
     def in_flight(self) -> int:

@@ -77,6 +77,11 @@ class LogGuard(Trusting):
         self.trusted = asyncio.Event()
         self.replaced = ""
 
+    @property
+    def newest(self) -> int:
+        """The greatest sequence seen of a lasting message since the start."""
+        return self._newest
+
     def on_replaced(self, forget: Callable[[], None]) -> None:
         """Call `forget` when the log turns out to be another one, before anything is answered again."""
         self._forget = forget

@@ -1,170 +1,128 @@
-"""Prometheus metrics of a node: what commands became, and what the node is like now. Each node has a registry of its own.
+"""Prometheus metrics of a node: what commands became (counted here), and what the node is like now (`node_metrics.py`).
 
 Labels are bounded: types are those of the manifest, tenants the busiest ones; the rest of both are `other`, so that nobody who makes up
-names can make the node remember them.
+names can make the node remember them. Each node has a registry of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import generate_latest
 from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
-from aggregate.errors import TenantAccessDenied
 from aggregate.observability.busiest import OTHER, BusiestTenants
+from aggregate.observability.node_metrics import NodeCollector, NodeFacts
+from aggregate.observability.series import BOUNDS, Distribution, Series, Traced
 from aggregate.types.record import CommandRecord
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+CONTENT_TYPES = (TEXT, OPENMETRICS)
 KEY = ("aggregate_type", "tenant_id")
+COUNTERS = (
+    ("commands", "aggregate_commands", "Commands answered."),
+    ("events", "aggregate_events", "Events produced."),
+    ("gas", "aggregate_gas", "Gas used by programs."),
+    ("duplicates", "aggregate_duplicate_commands", "Commands that had been decided before."),
+    ("conflicts", "aggregate_version_conflicts", "Decisions made on a state that somebody else had changed."),
+    ("denied", "aggregate_tenant_errors", "Commands for an aggregate of another tenant."),
+)
+LABELLED = (
+    ("errors", "code", "aggregate_command_errors", "Commands refused, by the kind of error."),
+    ("refusals", "limit", "aggregate_quota_refusals", "Commands refused because a quota or a limit was reached."),
+)
+LE = (*map(str, BOUNDS), "+Inf")
 
 
-class Metrics:
+class Metrics(Collector):
     """A registry and the observer that feeds it."""
 
-    def __init__(self, types: Collection[str], tenants: int = 1000) -> None:
-        self.registry = CollectorRegistry(auto_describe=True)
+    def __init__(self, types: Collection[str], tenants: int = 1000, facts: Callable[[], NodeFacts] | None = None) -> None:
+        """`tenants`: how many have a label of their own. `facts`: what is read of the node whenever the metrics are."""
+        self.registry = CollectorRegistry()
         self._types = frozenset(types)
         self._tenants = BusiestTenants(tenants)
-        self._series: dict[tuple[str, str], _Series] = {}
-        counter, histogram = self._counter, self._histogram
-        self.commands = counter("aggregate_commands_total", "Commands answered.", KEY)
-        self.errors = counter("aggregate_command_errors_total", "Commands refused, by the kind of error.", (*KEY, "code"))
-        self.events = counter("aggregate_events_total", "Events produced.", KEY)
-        self.gas = counter("aggregate_gas_total", "Gas used by programs.", KEY)
-        self.duplicates = counter("aggregate_duplicate_commands_total", "Commands that had been decided before.", KEY)
-        self.conflicts = counter("aggregate_version_conflicts_total", "Decisions made on a state that somebody else had changed.", KEY)
-        self.denied = counter("aggregate_tenant_errors_total", "Commands for an aggregate of another tenant.", KEY)
-        self.duration = histogram("aggregate_command_duration_seconds", "From a command's entry to its answer.", KEY)
-        self.rehydration = histogram("aggregate_rehydration_duration_seconds", "Loading an aggregate from snapshot and log.", KEY[:1])
-        self.verified = counter("aggregate_snapshot_verifications_total", "Aggregates folded again to verify what is kept of them.", ())
-        self.mismatches = counter("aggregate_snapshot_mismatches_total", "Snapshots and cached states that were not what events make.", ())
-        self.append = histogram("aggregate_append_duration_seconds", "Waiting for the log.", KEY[:1])
+        self._series: dict[tuple[str, str], Series] = {}
+        self._rehydration: dict[str, Distribution] = {}
+        self._append: dict[str, Distribution] = {}
+        self.registry.register(self)
+        ProcessCollector(registry=self.registry)
+        if facts is not None:
+            self.registry.register(NodeCollector(facts))
 
     def observe(self, record: CommandRecord) -> None:
         """Count one finished command."""
-        series = self._series_of(record)
-        series.commands.inc()
-        series.duration.observe(record.total_seconds)
-        if record.cold:
-            series.rehydration.observe(record.load_seconds)
-        if record.append_seconds:
-            series.append.observe(record.append_seconds)
-        for counter, amount in (
-            (series.events, 0 if record.duplicate else record.events),
-            (series.gas, 0 if record.duplicate else record.gas),
-            (series.duplicates, int(record.duplicate)),
-            (series.conflicts, record.retries),
-            (series.denied, int(record.code == TenantAccessDenied.code)),
-        ):
-            if amount:
-                counter.inc(amount)
-        if record.code:
-            series.error(record.code)
-
-    def watch(self, name: str, help_text: str, read: Callable[[], float]) -> None:
-        """A gauge that is read whenever the metrics are."""
-        Gauge(name, help_text, registry=self.registry).set_function(read)
-
-    def info(self, name: str, help_text: str, values: Mapping[str, str]) -> None:
-        """A constant 1 with labels."""
-        Gauge(name, help_text, tuple(values), registry=self.registry).labels(*values.values()).set(1)
-
-    def breakers(self, read: Callable[[], Mapping[str, bool]]) -> None:
-        """`aggregate_breaker_open{breaker}`, read whenever the metrics are."""
-        self.registry.register(_Breakers(read))
-
-    def export(self) -> bytes:
-        """The text format of Prometheus."""
-        return generate_latest(self.registry)
-
-    def _counter(self, name: str, help_text: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(name, help_text, labels, registry=self.registry)
-
-    def _histogram(self, name: str, help_text: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(name, help_text, labels, registry=self.registry, buckets=BUCKETS)
-
-    def _series_of(self, record: CommandRecord) -> _Series:
         kind = record.aggregate_type if record.aggregate_type in self._types else OTHER
         tenant = self._tenants.label(record.tenant_id)
         if tenant == OTHER:
-            self._forget(self._tenants.elect())
-        key = (kind, tenant)
-        series = self._series.get(key)
+            for lost in self._tenants.elect():
+                for key in [key for key in self._series if key[1] == lost]:
+                    del self._series[key]
+        series = self._series.get((kind, tenant))
         if series is None:
-            series = self._series[key] = _Series(self, key)
-        return series
+            series = self._series[kind, tenant] = Series()
+        bucket = series.count(record)
+        if record.sampled:  # only then is there a trace to look at
+            series.duration.traced[bucket] = Traced(record.trace_id, record.total_seconds, time.time())
+        if record.append_seconds:
+            self._of(self._append, kind).observe(record.append_seconds)
+        if record.cold:
+            self._of(self._rehydration, kind).observe(record.load_seconds)
 
-    def _forget(self, tenants: Collection[str]) -> None:
-        for key in [key for key in self._series if key[1] in tenants]:
-            self._series.pop(key).remove()
+    def export(self, accept: str = "") -> tuple[bytes, str]:
+        """The metrics in a format that an `Accept` header asks for, and its content type. Only OpenMetrics has exemplars."""
+        if "application/openmetrics-text" in accept:
+            return openmetrics.generate_latest(self.registry), OPENMETRICS  # type: ignore[no-untyped-call]
+        return generate_latest(self.registry), TEXT
 
-
-class _Series:
-    """The children of all metrics for one type and tenant: looking them up costs more than counting."""
-
-    __slots__ = (
-        "_errors",
-        "_metrics",
-        "append",
-        "commands",
-        "conflicts",
-        "denied",
-        "duplicates",
-        "duration",
-        "events",
-        "gas",
-        "key",
-        "rehydration",
-    )
-
-    def __init__(self, metrics: Metrics, key: tuple[str, str]) -> None:
-        self.key = key
-        self._metrics = metrics
-        self._errors: dict[str, Counter] = {}
-        self.commands = metrics.commands.labels(*key)
-        self.events = metrics.events.labels(*key)
-        self.gas = metrics.gas.labels(*key)
-        self.duplicates = metrics.duplicates.labels(*key)
-        self.conflicts = metrics.conflicts.labels(*key)
-        self.denied = metrics.denied.labels(*key)
-        self.duration = metrics.duration.labels(*key)
-        self.rehydration = metrics.rehydration.labels(key[0])
-        self.append = metrics.append.labels(key[0])
-
-    def error(self, code: str) -> None:
-        """Count a refusal."""
-        counter = self._errors.get(code)
-        if counter is None:
-            counter = self._errors[code] = self._metrics.errors.labels(*self.key, code)
-        counter.inc()
-
-    def remove(self) -> None:
-        """Take what is labelled with the tenant out of the registry."""
-        metrics = self._metrics
-        for metric in (
-            metrics.commands,
-            metrics.events,
-            metrics.gas,
-            metrics.duplicates,
-            metrics.conflicts,
-            metrics.denied,
-            metrics.duration,
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        series = sorted(self._series.items())
+        for member, name, words in COUNTERS:
+            family = CounterMetricFamily(name, words, labels=KEY)
+            for key, each in series:
+                family.add_metric(key, getattr(each, member))
+            yield family
+        for member, label, name, words in LABELLED:
+            family = CounterMetricFamily(name, words, labels=(*KEY, label))
+            for key, each in series:
+                for value, count in sorted(getattr(each, member).items()):
+                    family.add_metric((*key, value), count)
+            yield family
+        durations = {key: each.duration for key, each in series}
+        yield _histogram("aggregate_command_duration_seconds", "From a command's entry to its answer.", KEY, durations)
+        for name, words, which in (
+            ("aggregate_rehydration_duration_seconds", "Loading an aggregate from snapshot and log.", self._rehydration),
+            ("aggregate_append_duration_seconds", "Waiting for the log.", self._append),
         ):
-            metric.remove(*self.key)
-        for code in self._errors:
-            metrics.errors.remove(*self.key, code)
+            yield _histogram(name, words, KEY[:1], {(kind,): each for kind, each in sorted(which.items())})
+
+    @staticmethod
+    def _of(which: dict[str, Distribution], kind: str) -> Distribution:
+        found = which.get(kind)
+        if found is None:
+            found = which[kind] = Distribution()
+        return found
 
 
-class _Breakers(Collector):
-    def __init__(self, read: Callable[[], Mapping[str, bool]]) -> None:
-        self._read = read
+def _histogram(name: str, words: str, labels: tuple[str, ...], found: Mapping[Any, Distribution]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, words, labels=labels)
+    for key, distribution in found.items():
+        buckets = [
+            (bound, count) if (traced := distribution.traced.get(number)) is None else (bound, count, _exemplar(traced))
+            for number, (bound, count) in enumerate(zip(LE, distribution.cumulated(), strict=True))
+        ]
+        family.add_metric(key, buckets, distribution.sum)
+    return family
 
-    def collect(self) -> list[Metric]:
-        family = GaugeMetricFamily("aggregate_breaker_open", "Whether a breaker is open (1) or not (0).", labels=["breaker"])
-        for name, is_open in self._read().items():
-            family.add_metric([name], float(is_open))
-        return [family]
+
+def _exemplar(traced: Traced) -> Exemplar:
+    return Exemplar({"trace_id": traced.trace_id}, traced.value, traced.time)

@@ -44,6 +44,7 @@ class StorageHealth:
         connected: it works, as far as known; commands go on without it, slower.
         breaker: `closed`, `open` or `half_open`; the worse of reading and writing.
         waiting: snapshots that wait to be written.
+        written: snapshots written since the start.
         dropped: snapshots that were not written since the start.
         set_aside: folders that were set aside since the start.
         map_size: bytes the environment may have before it grows.
@@ -52,6 +53,7 @@ class StorageHealth:
     connected: bool
     breaker: str
     waiting: int
+    written: int
     dropped: int
     set_aside: tuple[str, ...]
     map_size: int
@@ -214,6 +216,7 @@ class StorageClient:
             connected=not self._closed and worst is BreakerState.CLOSED,
             breaker=str(worst),
             waiting=self._writer.waiting,
+            written=self._writer.written,
             dropped=self._writer.dropped + self._unstorable,
             set_aside=tuple(map(str, self._environment.set_asides)),
             map_size=self._environment.map_size,

@@ -88,6 +88,7 @@ class Writer:
         self._asides: list[tuple[str, Future[Path]]] = []
         self._closing = False
         self.dropped = 0
+        self.written = 0
         self._thread = threading.Thread(target=self._run, name="snapshot-writer", daemon=True)
         self._thread.start()
 
@@ -231,6 +232,7 @@ class Writer:
             self._failed(group, StorageError(f"the snapshot writer failed: {error!r}"))
         else:
             self._breaker.success()
+            self.written += sum(work.snapshot is not None and work.failed is None for work in group)
             for work in group:
                 self._finish(work, work.failed)
 

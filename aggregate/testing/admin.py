@@ -14,7 +14,7 @@ from aggregate.config import Settings
 from aggregate.errors import Unavailable
 from aggregate.handler import AggregateHandler
 from aggregate.observability.activity import Activity
-from aggregate.observability.metrics import Metrics
+from aggregate.observability.metrics import CONTENT_TYPES, Metrics
 from aggregate.testing.servers import ANY_PORT, health_of
 from aggregate.types import Command, TenantId
 
@@ -36,7 +36,7 @@ class AdminTestServer(AdminServer):
         await handler.submit(Command.new_test_deposit_with_tenant(TENANT, 100))
         routes = [
             *health_routes(lambda: health_of(handler)),
-            *metrics_routes(metrics.export),
+            *metrics_routes(metrics.export, CONTENT_TYPES),
             *tenant_routes(lambda: handler, activity.times, timeout=5.0),
         ]
         server = cls(Settings(**ANY_PORT), routes)

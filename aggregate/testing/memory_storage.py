@@ -22,6 +22,7 @@ class MemoryStorage:
         self._canary: Canary | None = None
         self._seen = False
         self._dropped = 0
+        self._written = 0
 
     async def get_snapshot(
         self, tenant_id: TenantId, aggregate_id: AggregateId, aggregate_type: AggregateType | None = None, program: str | None = None
@@ -60,6 +61,7 @@ class MemoryStorage:
         if newest is not None and newest.version >= snapshot.version:
             raise VersionConflict(snapshot.version, newest.version)
         mine.append(within_bounds(snapshot))
+        self._written += 1
         others = [each for each in kept if each.program != snapshot.program]
         before: dict[str, list[Snapshot]] = {}
         for each in others:
@@ -101,7 +103,9 @@ class MemoryStorage:
 
     def health(self) -> StorageHealth:
         """How the store is: well."""
-        return StorageHealth(connected=True, breaker="closed", waiting=0, dropped=self._dropped, set_aside=(), map_size=0)
+        return StorageHealth(
+            connected=True, breaker="closed", waiting=0, written=self._written, dropped=self._dropped, set_aside=(), map_size=0
+        )
 
     async def close(self) -> None:
         """Nothing to let go of."""

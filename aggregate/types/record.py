@@ -52,6 +52,11 @@ class CommandRecord:
     trace_id: str = ""
     traceparent: str = ""
 
+    @property
+    def sampled(self) -> bool:
+        """Whether somebody keeps the trace: the flag of a W3C `traceparent`."""
+        return self.traceparent[54:55] in tuple("13579bdf")
+
 
 Observer = Callable[[CommandRecord], None]
 """A hook: gets each record on the node's event loop, must not block; what it raises is its own bug and never reaches a caller."""

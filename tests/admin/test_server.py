@@ -9,12 +9,14 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from aggregate.admin.client import ask
 from aggregate.admin.health import health_routes
 from aggregate.admin.metrics import metrics_routes
 from aggregate.admin.server import AdminServer
 from aggregate.config.settings import Settings
 from aggregate.errors import ConfigError
 from aggregate.gateway.health import Check, HealthStatus
+from aggregate.observability.metrics import CONTENT_TYPES
 
 WELL = HealthStatus(True, True, active_aggregates=3, in_flight=1, engine="pure", node="n1", version="1", durability="fsync always")
 
@@ -33,7 +35,10 @@ def node() -> Node:
 
 @pytest.fixture
 async def url(node: Node) -> AsyncIterator[str]:
-    routes = [*health_routes(node.health), *metrics_routes(lambda: b"some_total 1\n")]
+    def export(accept: str) -> tuple[bytes, str]:
+        return b"some_total 1\n", accept
+
+    routes = [*health_routes(node.health), *metrics_routes(export, CONTENT_TYPES)]
     server = AdminServer(Settings(admin_address="127.0.0.1:0"), routes)
     await server.start()
     yield f"http://{server.address}"
@@ -95,10 +100,10 @@ async def test_ready_tells_what_somebody_should_look_at(url: str, node: Node) ->
     assert (status, body["ready"], body["warnings"]) == (200, True, ["a snapshot was wrong"])
 
 
-async def test_metrics_are_what_was_exported(url: str) -> None:
-    status, headers, body = await fetch(url + "/metrics")
-    assert (status, body) == (200, "some_total 1\n")
-    assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+async def test_metrics_are_what_was_exported_for_what_is_accepted(url: str) -> None:
+    for accept in CONTENT_TYPES:
+        answer = await ask(url.removeprefix("http://"), "GET", "/metrics", headers={"Accept": accept})
+        assert (answer.status, answer.text, answer.headers["Content-Type"]) == (200, "some_total 1\n", accept)
 
 
 async def test_an_unknown_path_is_404(url: str) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from aggregate.observability.busiest import BusiestTenants
-from aggregate.observability.metrics import Metrics
+from aggregate.observability.metrics import OPENMETRICS, TEXT, Metrics
+from aggregate.observability.node_metrics import NodeFacts
 from aggregate.types.record import CommandRecord
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def record(**members: object) -> CommandRecord:
@@ -16,7 +22,7 @@ def record(**members: object) -> CommandRecord:
 
 
 def values(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    families = text_string_to_metric_families(metrics.export().decode())
+    families = text_string_to_metric_families(metrics.export()[0].decode())
     return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for family in families for sample in family.samples}
 
 
@@ -41,7 +47,7 @@ def test_an_accepted_command_counts() -> None:
 def test_a_warm_command_is_no_rehydration() -> None:
     metrics = Metrics(["Account"])
     metrics.observe(record())
-    assert values(metrics)["aggregate_rehydration_duration_seconds_count", KEY[:1]] == 0
+    assert ("aggregate_rehydration_duration_seconds_count", KEY[:1]) not in values(metrics)
 
 
 def test_a_duplicate_counts_its_events_and_gas_once() -> None:
@@ -113,18 +119,51 @@ def test_the_tenant_without_a_name_is_a_tenant() -> None:
     assert values(metrics)["aggregate_commands_total", (("aggregate_type", "Account"), ("tenant_id", ""))] == 1
 
 
-def test_gauges_are_read_when_asked_for() -> None:
-    metrics = Metrics([])
-    level = 3
-    metrics.watch("aggregate_in_flight", "Commands under way.", lambda: level)
-    metrics.info("aggregate_build_info", "The build.", {"engine": "pure"})
-    metrics.breakers(lambda: {"stream": level > 3})
-    assert values(metrics)["aggregate_in_flight", ()] == 3
-    level = 4
+def test_what_the_node_is_like_is_read_when_asked_for() -> None:
+    facts = [NodeFacts(in_flight=3, build={"engine": "pure"}, breakers={"stream": "open"}, log_lines_dropped={"socket": 2})]
+    metrics = Metrics([], facts=lambda: facts[-1])
+    assert values(metrics)["aggregate_in_flight_commands", ()] == 3
+    facts.append(replace(facts[0], in_flight=4, stream_sequence=10, consumers={"projection": 7}))
     found = values(metrics)
-    assert found["aggregate_in_flight", ()] == 4
-    assert found["aggregate_breaker_open", (("breaker", "stream"),)] == 1
+    assert found["aggregate_in_flight_commands", ()] == 4
     assert found["aggregate_build_info", (("engine", "pure"),)] == 1
+    states = {dict(labels)["state"]: value for (name, labels), value in found.items() if name == "aggregate_breaker_state"}
+    assert states == {"closed": 0, "half_open": 0, "open": 1}
+    assert found["aggregate_consumer_lag", (("consumer", "projection"),)] == 3
+    assert found["aggregate_log_lines_dropped_total", (("sink", "socket"),)] == 2
+
+
+def test_refusals_by_quotas_count_by_what_was_reached() -> None:
+    metrics = Metrics(["Account"])
+    for reason in ("quota_gas", "quota_gas", "queue_full", "made up"):
+        metrics.observe(record(outcome="failed", code="overloaded", reason=reason))
+    found = {dict(labels)["limit"]: value for (name, labels), value in values(metrics).items() if name == "aggregate_quota_refusals_total"}
+    assert found == {"gas": 2, "queue": 1, "other": 1}
+
+
+def test_buckets_hold_what_is_up_to_their_bound() -> None:
+    metrics = Metrics(["Account"])
+    for seconds in (0.0001, 0.001, 0.0011, 99.0):
+        metrics.observe(record(total_seconds=seconds))
+    found = values(metrics)
+    buckets = {dict(labels)["le"]: value for (name, labels), value in found.items() if name == "aggregate_command_duration_seconds_bucket"}
+    assert (buckets["0.0005"], buckets["0.001"], buckets["0.002"], buckets["5.0"], buckets["+Inf"]) == (1, 2, 3, 3, 4)
+    assert found["aggregate_command_duration_seconds_count", KEY] == 4
+
+
+def test_a_sampled_trace_is_an_example_of_its_bucket_where_the_format_has_such() -> None:
+    metrics = Metrics(["Account"])
+    metrics.observe(record(traceparent=f"00-{TRACE}-b7ad6b7169203331-01", trace_id=TRACE))
+    metrics.observe(record(traceparent=f"00-{'c' * 32}-b7ad6b7169203331-00", trace_id="c" * 32, total_seconds=0.1))
+    text, content_type = metrics.export("application/openmetrics-text; version=1.0.0")
+    assert content_type == OPENMETRICS
+    families = openmetrics_families(text.decode())
+    examples = {sample.labels["le"]: sample.exemplar for family in families for sample in family.samples if sample.exemplar}
+    assert list(examples) == ["0.005"]
+    assert (examples["0.005"].labels, examples["0.005"].value) == ({"trace_id": TRACE}, 0.003)
+    text, content_type = metrics.export("text/plain;version=0.0.4")
+    assert content_type == TEXT
+    assert TRACE not in text.decode()
 
 
 def test_two_nodes_of_one_process_count_apart() -> None:

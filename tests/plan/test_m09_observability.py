@@ -15,7 +15,6 @@ import structlog
 from aggregate.config import Settings
 from aggregate.handler import AggregateHandler
 from aggregate.observability.logs import CommandLog, configure_logging
-from aggregate.observability.metrics import Metrics
 from aggregate.observability.sink import LineSink
 from aggregate.observability.tracing import CommandSpans
 from aggregate.testing import Environment
@@ -49,17 +48,17 @@ def lines() -> Iterator[Any]:
 
 
 async def test_t9_1_metrics_recorded() -> None:
-    metrics = Metrics(["Account"])
-    handler = await AggregateHandler.new_test(observers=(metrics.observe,))
+    handler = await AggregateHandler.new_test_with_metrics()
     command = Command.new_test_deposit_with_tenant("tenant-a", 100)
     await handler.handle_command(command)
-    exported = metrics.export().decode()
-    assert 'aggregate_commands_total{aggregate_type="Account",tenant_id="tenant-a"} 1.0' in exported
-    assert 'aggregate_command_duration_seconds_count{aggregate_type="Account",tenant_id="tenant-a"} 1.0' in exported
-    assert 'aggregate_rehydration_duration_seconds_count{aggregate_type="Account"} 1.0' in exported
+    metrics = handler.metrics_export()
+    assert "aggregate_commands_total" in metrics
+    assert 'aggregate_commands_total{aggregate_type="Account",tenant_id="tenant-a"} 1.0' in metrics
+    assert 'aggregate_command_duration_seconds_count{aggregate_type="Account",tenant_id="tenant-a"} 1.0' in metrics
+    assert 'aggregate_rehydration_duration_seconds_count{aggregate_type="Account"} 1.0' in metrics
     await handler.handle_command(command)
-    assert "aggregate_rehydration_duration_seconds_count{" in metrics.export().decode()
-    assert 'aggregate_events_total{aggregate_type="Account",tenant_id="tenant-a"} 1.0' in metrics.export().decode()
+    assert 'aggregate_events_total{aggregate_type="Account",tenant_id="tenant-a"} 1.0' in handler.metrics_export()
+    assert 'aggregate_duplicate_commands_total{aggregate_type="Account",tenant_id="tenant-a"} 1.0' in handler.metrics_export()
 
 
 async def test_t9_2_spans_include_fields() -> None:
