@@ -6,9 +6,11 @@ The nouns of queries are in `aggregate.types.queries`, because the client reads 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from aggregate.errors import AggregateError
 from aggregate.types import AggregateId, AggregateType, TenantId
 from aggregate.types.queries import (
     DEFAULT_LIMIT,
@@ -31,11 +33,13 @@ __all__ = [
     "Changed",
     "Explanation",
     "Group",
+    "LiveQuery",
     "Order",
     "Queries",
     "Query",
     "Row",
     "Summary",
+    "Told",
     "Transaction",
     "WatchEvent",
     "WatchKind",
@@ -49,6 +53,13 @@ class Changed:
     before: Row | None
     after: Row | None
 
+    @property
+    def aggregate_type(self) -> AggregateType:
+        """Its type."""
+        row = self.after or self.before
+        assert row is not None, "a change has a row before or after"
+        return row.aggregate_type
+
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
@@ -60,6 +71,32 @@ class Transaction:
 
     position: str
     changes: Mapping[TenantId, tuple[Changed, ...]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Told:
+    """Items of a live query that are told at once, the same object to all who watch the same.
+
+    Attributes:
+        sequence: the place in the log that they are of.
+        size: about how many bytes of memory they take.
+        encoded: room for one encoding of them, made by the first who needs it for all of them.
+    """
+
+    events: tuple[WatchEvent, ...]
+    sequence: int
+    size: int
+    encoded: bytes = b""
+
+
+class LiveQuery(Protocol):
+    """A live query that is open: for one task."""
+
+    async def next(self) -> Told:
+        """What is to be told next; waits for it. Raises what ended it: ValidationError, DeadlineExceeded, Unavailable."""
+
+    def end(self, error: AggregateError) -> None:
+        """Let `next` raise this at once."""
 
 
 class Queries(Protocol):
@@ -81,6 +118,16 @@ class Queries(Protocol):
         resume_token: str = "",
     ) -> AsyncIterator[WatchEvent]:
         """The rows that match, then what changes in them, until closed."""
+
+    def live(
+        self,
+        tenant_id: TenantId,
+        filter: str = "",  # noqa: A002 - as above
+        *,
+        aggregate_type: AggregateType | None = None,
+        resume_token: str = "",
+    ) -> AbstractAsyncContextManager[LiveQuery]:
+        """The same for a server of many: open until it is left."""
 
     async def row(
         self,

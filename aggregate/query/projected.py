@@ -41,8 +41,8 @@ class Reading(Protocol):
     """The rows of a tenant that match a filter, all as of one position: one read transaction, while it is open.
 
     Attributes:
-        incarnation: which projection it is of: another text after `replaced`, the same on every node and after a restart where rows
-            are made of the same programs and definition.
+        incarnation: what the rows are made of: log, programs, definition. The same text on every node and after a restart where they are
+            the same; only then do positions and rows of one say something of the other.
     """
 
     @property

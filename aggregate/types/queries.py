@@ -153,14 +153,18 @@ WatchKind = Literal["row", "added", "changed", "no_longer_matching", "caught_up"
 class WatchEvent:
     """One item of a live query.
 
-    First come `row`s, the ones that match now, then `caught_up`; then what changes. `lagged`: the watcher was too slow, what it has is to
-    be thrown away: `row`s and `caught_up` follow again.
+    First come `row`s, the ones that match now, then `caught_up`; then what changes. `lagged`: what was told before is void, tokens too
+    (the watcher was too slow, or nobody knows what changed since its token): `row`s and `caught_up` follow again. `caught_up` may also
+    come again when it was quiet, with a newer token.
+
+    After a resume, what changed since the token comes as `changed` (it matches) and `no_longer_matching` (it does not, whether or not it
+    did), then `caught_up`.
 
     Attributes:
-        row: of a `no_longer_matching` one, as it is now where there still is one, else as it was.
-        resume_token: to go on after this item with another `watch`; "" within the first rows.
+        row: of a `no_longer_matching` one, as it is now where there still is one, else as it was, or with a null document.
+        resume_token: to go on after this item with another `watch`: keep the newest that is not "".
     """
 
     kind: WatchKind
-    row: Row | None
-    resume_token: str
+    row: Row | None = None
+    resume_token: str = ""
