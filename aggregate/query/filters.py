@@ -21,6 +21,8 @@ from aggregate.types import AggregateKey
 
 ROW_GAS: Final = 10_000
 CACHED: Final = 256
+MAX_BYTES: Final = 8192
+"""Of a filter: it is compiled while others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,9 @@ class Filters:
         return made
 
     def _compiled(self, text: str) -> Filter:
+        size = len(text.encode("utf-8", "surrogatepass"))
+        if size > MAX_BYTES:
+            raise ValidationError(f"at most {MAX_BYTES} bytes, got {size}", "filter")
         try:
             program = self._engine.load(compile_source(text, "filter"))
         except CompileError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 import aggregate.engine
 from aggregate.errors import DeadlineExceeded, Unavailable
-from aggregate.query.filters import RowFilter, row_filter
+from aggregate.query.filters import Filter, Filters
 from aggregate.query.interface import Changed, Transaction
 from aggregate.query.projected import Listener, Matcher, Reading
 from aggregate.stream.positions import position_of, sequence_of
@@ -34,7 +34,7 @@ class MemoryProjection:
         self.incarnation = "first"
         self.kept_from = 0
         self.readings = 0
-        self._engine = aggregate.engine.get(engine)
+        self._filters = Filters(aggregate.engine.get(engine))
         self._rows: dict[AggregateKey, Row] = {}
         self._hidden: dict[AggregateKey, Row] = {}
         self._sequence = 0
@@ -51,8 +51,8 @@ class MemoryProjection:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def matcher(self, filter_text: str) -> RowFilter:
-        return row_filter(self._engine, filter_text)
+    def matcher(self, filter_text: str) -> Filter:
+        return self._filters.get(filter_text)
 
     @asynccontextmanager
     async def reading(self, tenant_id: TenantId, aggregate_type: AggregateType | None, matcher: Matcher) -> AsyncIterator[Reading]:
