@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from aggregate.gateway.requests import read_version
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.messages import write_event
-from aggregate.types import AggregateId, AggregateType, TenantId
+from aggregate.types import AggregateId, AggregateType, Event, TenantId
 
 PAGE_EVENTS = 256
 PAGE_BYTES = 2**20
@@ -43,11 +43,12 @@ class EventService(pb_grpc.EventServiceServicer):
             tenant_id = self._calls.metadata(context).tenant_id
             aggregate_type, aggregate_id = AggregateType(request.aggregate_type), AggregateId(request.aggregate_id)
             after = read_version(request.after_version, "after_version")
-            events = await self._calls.backend.handler().read_events(
+            events = self._calls.backend.handler().event_pages(
                 tenant_id, aggregate_type, aggregate_id, after_version=after, limit=request.limit or None
             )
-            for page in pages(map(write_event, events)):
-                await context.write(pb.ReadEventsReply(events=page))
+            async with aclosing(events), aclosing(pages(events)) as replies:
+                async for page in replies:
+                    await in_time(context.write(pb.ReadEventsReply(events=page)))
         except Exception as error:  # noqa: BLE001 - every error becomes a status; `abort` logs what is a defect of ours
             await abort(context, error)
 
@@ -100,17 +101,18 @@ async def in_time(written: Awaitable[None]) -> None:
         raise Overloaded(f"nothing was taken for {SLOW:g} s; go on from the last position taken", reason="slow_consumer") from None
 
 
-def pages(events: Iterable[pb.Event]) -> Iterator[list[pb.Event]]:
+async def pages(groups: AsyncIterator[list[Event]]) -> AsyncGenerator[list[pb.Event], None]:
     """The events, as many at a time as one reply may hold."""
     page: list[pb.Event] = []
     size = 0
-    for event in events:
-        more = event.ByteSize()
-        if page and (len(page) == PAGE_EVENTS or size + more > PAGE_BYTES):
-            yield page
-            page, size = [], 0
-        page.append(event)
-        size += more
+    async for group in groups:
+        for event in map(write_event, group):
+            more = event.ByteSize()
+            if page and (len(page) == PAGE_EVENTS or size + more > PAGE_BYTES):
+                yield page
+                page, size = [], 0
+            page.append(event)
+            size += more
     if page:
         yield page
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,7 +32,7 @@ class Handler(Protocol):
     ) -> AggregateState:
         """The newest state, or as of a version or a time (RFC 3339). Raises NotFound, ValidationError, TenantAccessDenied, ..."""
 
-    async def read_events(
+    def event_pages(
         self,
         tenant_id: TenantId,
         aggregate_type: AggregateType,
@@ -40,8 +40,8 @@ class Handler(Protocol):
         *,
         after_version: Version = ...,
         limit: int | None = None,
-    ) -> list[Event]:
-        """The events of one aggregate after a version, in order. Raises NotFound, TenantAccessDenied, Unavailable, ..."""
+    ) -> AsyncGenerator[list[Event], None]:
+        """The events of one aggregate after a version, in order, some at a time. Raises NotFound, TenantAccessDenied, Unavailable, ..."""
 
 
 class EventFeed(Protocol):

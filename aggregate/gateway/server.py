@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterable
@@ -20,7 +21,9 @@ from aggregate.gateway.commands import CommandService, submit
 from aggregate.gateway.events import EventService
 from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
+from aggregate.gateway.memory import give_back
 from aggregate.gateway.metadata import TENANT, TenantRules, read_metadata
+from aggregate.gateway.methods import CheckedServer
 from aggregate.gateway.query import QueryService
 from aggregate.gateway.tls import ServerCertificates
 from aggregate.proto import aggregate_pb2 as pb
@@ -69,6 +72,7 @@ class CommandServer:
         self._health = health
         self._health_service = health_service.HealthServicer()
         self._server: grpc.aio.Server | None = None
+        self._giving_back: asyncio.Task[None] | None = None
         self.port = 0
 
     @classmethod
@@ -91,10 +95,10 @@ class CommandServer:
         """
         most = self._settings.max_in_flight + LASTING_CALLS
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=most)
-        calls = self._calls
-        pb_grpc.add_CommandServiceServicer_to_server(CommandService(calls), server)  # type: ignore[no-untyped-call] # generated code
-        pb_grpc.add_EventServiceServicer_to_server(EventService(calls), server)  # type: ignore[no-untyped-call]
-        pb_grpc.add_QueryServiceServicer_to_server(QueryService(calls), server)  # type: ignore[no-untyped-call]
+        calls, checked = self._calls, CheckedServer(server)
+        pb_grpc.add_CommandServiceServicer_to_server(CommandService(calls), checked)  # type: ignore[no-untyped-call] # generated code
+        pb_grpc.add_EventServiceServicer_to_server(EventService(calls), checked)  # type: ignore[no-untyped-call]
+        pb_grpc.add_QueryServiceServicer_to_server(QueryService(calls), checked)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health_service, server)
         reflection.enable_server_reflection(
             (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server
@@ -103,6 +107,7 @@ class CommandServer:
         await self.set_serving(self._health().ready)
         await server.start()
         self._server = server
+        self._giving_back = asyncio.create_task(give_back(), name="memory")
 
     async def set_serving(self, serving: bool) -> None:
         """Tell the health service's askers and watchers whether commands are taken now."""
@@ -117,6 +122,9 @@ class CommandServer:
             await self._health_service.enter_graceful_shutdown()
             await self._server.stop(grace)
             self._server = None
+        if self._giving_back is not None:
+            self._giving_back.cancel()
+            await asyncio.wait([self._giving_back])
 
     async def handle(self, command: Command) -> Receipt:
         """A command as its own tenant would send it, without the network. Raises what the call would end in."""

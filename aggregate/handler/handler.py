@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, Self
 
@@ -277,7 +277,20 @@ class AggregateHandler:
         after_version: int = 0,
         limit: int | None = None,
     ) -> list[Event]:
-        """The events of an aggregate after a version, in order, at most `limit`.
+        """The events of an aggregate after a version, in order, at most `limit`. Raises as `event_pages`."""
+        pages = self.event_pages(tenant_id, aggregate_type, aggregate_id, after_version=after_version, limit=limit)
+        return [event async for page in pages for event in page]
+
+    async def event_pages(
+        self,
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        aggregate_id: AggregateId,
+        *,
+        after_version: int = 0,
+        limit: int | None = None,
+    ) -> AsyncGenerator[list[Event], None]:
+        """The events of an aggregate after a version, in order, at most `limit`, those of one message at a time; close it.
 
         Raises:
             NotFound, TenantAccessDenied, ValidationError, RehydrationError, Unavailable, StreamError.
@@ -286,14 +299,18 @@ class AggregateHandler:
         loaded = await self._newest(key)
         if loaded.version == 0:
             raise NotFound(aggregate_id)
-        events: list[Event] = []
+        left = limit
         async with aclosing(history(self._stream, key, upto=loaded.sequence)) as messages:
             async for stored in messages:
                 position = self._stream.position(stored.sequence)
-                events += (event for event in events_of(decode_message(stored), position) if event.version > after_version)
-                if limit is not None and len(events) >= limit:
-                    return events[:limit]
-        return events
+                events = [event for event in events_of(decode_message(stored), position) if event.version > after_version]
+                if left is not None:
+                    events = events[:left]
+                    left -= len(events)
+                if events:
+                    yield events
+                if left == 0:
+                    return
 
     def verifier(self, tell: Callable[[Verification], None]) -> Verifier:
         """Who holds what is kept here against the log (see there)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass, field
 
 import pytest
@@ -73,7 +73,7 @@ class FakeHandler:
             raise NotFound(aggregate_id)
         return self.state
 
-    async def read_events(
+    async def event_pages(
         self,
         tenant_id: TenantId,
         aggregate_type: AggregateType,
@@ -81,8 +81,10 @@ class FakeHandler:
         *,
         after_version: Version = START,
         limit: int | None = None,
-    ) -> list[Event]:
-        return [event for event in self.events if event.version > after_version][:limit]
+    ) -> AsyncGenerator[list[Event], None]:
+        found = [event for event in self.events if event.version > after_version][:limit]
+        for first in range(0, len(found), 100):
+            yield found[first : first + 100]
 
     async def follow(
         self, tenant_id: TenantId, *, after: str, types: Collection[AggregateType], ids: Collection[AggregateId]

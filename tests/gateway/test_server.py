@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from aggregate.errors import ConfigError, Unavailable
 from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
-from aggregate.types import Command
+from aggregate.proto import aggregate_pb2 as pb
+from aggregate.types import AggregateId, Command
+from tests.e2e.raw_http2 import COMMANDS, grpc_message, raw_client
 
-from .conftest import FakeHandler, Gateway, python_canonical
+from .conftest import FakeHandler, Gateway, python_canonical, until
 
 
 async def test_the_health_service_follows_the_node(gateway: Gateway) -> None:
@@ -41,6 +44,24 @@ async def test_reflection_lists_the_services_and_gives_the_file(gateway: Gateway
     names = {service.name for service in listed.list_services_response.service}
     assert names >= {f"cloudlysis.aggregate.v1.{name}Service" for name in ("Command", "Event", "Query")} | {"grpc.health.v1.Health"}
     assert b"SubmitCommandRequest" in file.file_descriptor_response.file_descriptor_proto[0]
+
+
+async def test_a_stopping_server_says_so_on_every_connection_and_finishes_what_is_under_way(gateway: Gateway, handler: FakeHandler) -> None:
+    released = asyncio.Event()
+    handler.decide = lambda _: released.wait()
+    request = pb.SubmitCommandRequest(aggregate_type="Account", aggregate_id=AggregateId.new_v7(), payload='{"type":"deposit"}')
+    async with raw_client(gateway.server.port) as busy, raw_client(gateway.server.port) as idle:
+        answer = await busy.call(f"{COMMANDS}/SubmitCommand", grpc_message(request.SerializeToString()))
+        await until(lambda: bool(handler.seen))
+        stopping = asyncio.create_task(gateway.server.stop(20))
+        await asyncio.wait_for(busy.goaway.wait(), 10)
+        await asyncio.wait_for(idle.closed.wait(), 10)
+        assert idle.goaway.is_set()
+        assert not answer.ended.is_set()
+        released.set()
+        await asyncio.wait_for(answer.ended.wait(), 10)
+        assert answer.status == "0"
+        await asyncio.wait_for(stopping, 10)
 
 
 async def test_a_busy_port_is_one_clear_error(handler: FakeHandler) -> None:
