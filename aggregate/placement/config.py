@@ -131,7 +131,7 @@ class TenantPlacementConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The document as JSON values, defaults left out."""
-        return {"v": self._file.v, **self._file.model_dump(exclude_defaults=True, exclude={"v", "epoch"}), "epoch": self.epoch}
+        return {"v": self._file.v, **self._file.model_dump(mode="json", exclude_defaults=True, exclude={"v", "epoch"}), "epoch": self.epoch}
 
     def to_json(self) -> bytes:
         """The document as it is stored."""
