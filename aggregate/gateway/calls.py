@@ -13,6 +13,7 @@ from aggregate.errors import Unavailable
 from aggregate.gateway.auth import Authenticator
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.metadata import CallMetadata, TenantRules, read_metadata
+from aggregate.gateway.subscriptions import Subscriptions
 
 MARGIN = 0.05
 
@@ -26,7 +27,7 @@ class Calls:
     Attributes:
         timeout: seconds for a command whose caller named no deadline.
         longest: seconds for a command at most, whatever its caller named.
-        subscriptions: of each tenant at once; 0: any number.
+        subscriptions: the lasting calls that are open.
         authenticator: checks the token of each call, None: there are none.
         closing: set when the server goes down: calls that last end themselves.
     """
@@ -35,7 +36,7 @@ class Calls:
     rules: TenantRules
     timeout: float
     longest: float
-    subscriptions: int = 0
+    subscriptions: Subscriptions
     authenticator: Authenticator | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import TypeVar
 
-from aggregate.errors import Overloaded, ValidationError
+from aggregate.errors import ValidationError
 from aggregate.gateway.calls import Calls, Context, going_down
 from aggregate.gateway.errors import abort
+from aggregate.gateway.in_time import in_time
 from aggregate.gateway.requests import read_version
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.messages import write_event
-from aggregate.types import AggregateId, AggregateType, Event, TenantId
+from aggregate.types import AggregateId, AggregateType, Event
 
 PAGE_EVENTS = 256
 PAGE_BYTES = 2**20
@@ -23,9 +23,6 @@ PAGE_BYTES = 2**20
 
 MAX_NAMES = 256
 """Types, and ids, that one subscription may name."""
-
-SLOW = 60.0
-"""Seconds after which a subscriber who takes nothing is sent away. Nothing piles up for one: the log is read at the pace of writing."""
 
 T = TypeVar("T")
 
@@ -35,7 +32,6 @@ class EventService(pb_grpc.EventServiceServicer):
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
-        self._subscriptions: Counter[TenantId] = Counter()
 
     async def ReadEvents(self, request: pb.ReadEventsRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
         """See the .proto file."""
@@ -59,7 +55,7 @@ class EventService(pb_grpc.EventServiceServicer):
             for field, names in (("aggregate_types", request.aggregate_types), ("aggregate_ids", request.aggregate_ids)):
                 if len(names) > MAX_NAMES:
                     raise ValidationError(f"at most {MAX_NAMES} names, got {len(names)}", field)
-            with self._admitted(tenant_id):
+            with self._calls.subscriptions.admitted(tenant_id):
                 followed = self._calls.backend.feed().follow(
                     tenant_id,
                     after=request.after_position,
@@ -76,29 +72,6 @@ class EventService(pb_grpc.EventServiceServicer):
             await abort(context, ValidationError(error.description, "after_position") if error.field == "position" else error)
         except Exception as error:  # noqa: BLE001 - as above
             await abort(context, error)
-
-    @contextmanager
-    def _admitted(self, tenant_id: TenantId) -> Iterator[None]:
-        """Within it a subscription of the tenant counts. Raises Overloaded."""
-        quota = self._calls.subscriptions
-        if quota and self._subscriptions[tenant_id] >= quota:
-            raise Overloaded(f"tenant {str(tenant_id)!r} has {quota} subscriptions, its quota", "quota_subscriptions", 1.0)
-        self._subscriptions[tenant_id] += 1
-        try:
-            yield
-        finally:
-            self._subscriptions[tenant_id] -= 1
-            if not self._subscriptions[tenant_id]:
-                del self._subscriptions[tenant_id]
-
-
-async def in_time(written: Awaitable[None]) -> None:
-    """Wait until the caller has room for what is written. Raises Overloaded where that takes too long."""
-    try:
-        async with asyncio.timeout(SLOW):
-            await written
-    except TimeoutError:
-        raise Overloaded(f"nothing was taken for {SLOW:g} s; go on from the last position taken", reason="slow_consumer") from None
 
 
 async def pages(groups: AsyncIterator[list[Event]]) -> AsyncGenerator[list[pb.Event], None]:

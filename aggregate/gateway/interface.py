@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from aggregate.errors import Unavailable
+from aggregate.query.interface import Queries
 from aggregate.types import AggregateId, AggregateState, AggregateType, Command, Event, Receipt, TenantId, Version
 from aggregate.types.stored_events import StoredEvents
 
@@ -53,10 +55,15 @@ class EventFeed(Protocol):
         """What is stored after a position ("": from the beginning), then what comes. Raises ValidationError, Unavailable."""
 
 
+def _no_queries() -> Queries:
+    raise Unavailable("this node answers no queries", "no_projection")
+
+
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Node parts as the services use them: `handler` and `feed` raise Unavailable while the node is not up yet."""
+    """Node parts as the services use them: `handler`, `feed` and `queries` raise Unavailable while the node is not up yet."""
 
     handler: Callable[[], Handler]
     feed: Callable[[], EventFeed]
     canonical: Canonical
+    queries: Callable[[], Queries] = _no_queries

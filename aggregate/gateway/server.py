@@ -25,6 +25,7 @@ from aggregate.gateway.memory import give_back
 from aggregate.gateway.metadata import TENANT, TenantRules, read_metadata
 from aggregate.gateway.methods import CheckedServer
 from aggregate.gateway.query import QueryService
+from aggregate.gateway.subscriptions import Subscriptions
 from aggregate.gateway.tls import ServerCertificates
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
@@ -65,7 +66,7 @@ class CommandServer:
             rules,
             settings.command_timeout,
             settings.attempt_max,
-            settings.quota_subscriptions,
+            Subscriptions(settings.quota_subscriptions),
             Authenticator.of_settings(settings),
         )
         self._settings = settings

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Self
 
-from aggregate.errors import ValidationError, quote
+from aggregate.errors import Unavailable, ValidationError, quote
 from aggregate.query.budget import Budget
-from aggregate.query.interface import MAX_LIMIT, Answer, Explanation, Order, Query, Row, WatchEvent
+from aggregate.query.interface import MAX_LIMIT, Answer, Explanation, LiveQuery, Order, Query, Row, WatchEvent
+from aggregate.query.live import LiveQueries
 from aggregate.query.ordering import Ordering
 from aggregate.query.projection import Projection
 from aggregate.query.searching import Found, Question, everything, page
@@ -22,8 +24,6 @@ GAS: Final = 50_000_000
 TIMEOUT: Final = 5.0
 MOST_PATHS: Final = 16
 
-Live = Callable[..., AsyncIterator[WatchEvent]]
-
 
 class QueryClient:
     """Answers queries from a projection.
@@ -34,7 +34,7 @@ class QueryClient:
         gas: that the filter of one query may use.
         timeout: seconds for a query without deadline.
         acknowledged: position that every answer must have come to, beside what a query asks.
-        live: makes live queries (`aggregate.query.live`).
+        live: the live queries of the projection; None: there are none here.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class QueryClient:
         gas: int = GAS,
         timeout: float = TIMEOUT,
         acknowledged: Callable[[], str] = lambda: "",
-        live: Live | None = None,
+        live: LiveQueries | None = None,
     ) -> None:
         self._projection = projection
         self._secret = secret
@@ -107,10 +107,18 @@ class QueryClient:
         resume_token: str = "",
     ) -> AsyncIterator[WatchEvent]:
         """The rows that match, then what changes in them, until closed (see `aggregate.query.live`)."""
-        if self._live is None:
-            raise ValidationError("live queries are not served here", "watch")
-        self._check_type(aggregate_type)
-        return self._live(tenant_id, filter, aggregate_type=aggregate_type, resume_token=resume_token)
+        return self._live_queries().watch(tenant_id, filter, aggregate_type=aggregate_type, resume_token=resume_token)
+
+    def live(
+        self,
+        tenant_id: TenantId,
+        filter: str = "",  # noqa: A002 - the public name
+        *,
+        aggregate_type: AggregateType | None = None,
+        resume_token: str = "",
+    ) -> AbstractAsyncContextManager[LiveQuery]:
+        """The same for a server of many: open until it is left."""
+        return self._live_queries().live(tenant_id, filter, aggregate_type=aggregate_type, resume_token=resume_token)
 
     async def row(
         self,
@@ -131,6 +139,12 @@ class QueryClient:
         await self._reach(min_position, time.monotonic() + self._timeout if deadline is None else deadline)
         found, _ = await self._projection.view(lambda view: view.row(AggregateKey(tenant_id, aggregate_type, aggregate_id)))
         return found
+
+    def _live_queries(self) -> LiveQueries:
+        if self._live is None:
+            raise Unavailable("live queries are not served here", reason="no_projection")
+        self._projection.start()
+        return self._live
 
     async def _reach(self, position: str, deadline: float) -> None:
         self._projection.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from aggregate.errors import AggregateError
 from aggregate.types import AggregateId, AggregateType, TenantId
@@ -80,13 +80,13 @@ class Told:
     Attributes:
         sequence: the place in the log that they are of.
         size: about how many bytes of memory they take.
-        encoded: room for one encoding of them, made by the first who needs it for all of them.
+        encoded: room for a message made of them, by the first who needs it for all of them.
     """
 
     events: tuple[WatchEvent, ...]
     sequence: int
     size: int
-    encoded: bytes = b""
+    encoded: Any = None
 
 
 class LiveQuery(Protocol):

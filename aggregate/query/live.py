@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from aggregate.errors import AggregateError, Unavailable, ValidationError
+from aggregate.errors import AggregateError, Unavailable, ValidationError, quote
 from aggregate.query.interface import Changed, Told, Transaction
 from aggregate.query.projected import Projected
 from aggregate.query.resuming import Question, read_token
@@ -117,7 +117,8 @@ class LiveQueries:
         if self._stopped:
             raise _no_projection()
         if aggregate_type is not None and aggregate_type not in self._projected.types:
-            raise ValidationError(f"{aggregate_type} is not projected", "aggregate_type")
+            known = ", ".join(sorted(self._projected.types)) or "none"
+            raise ValidationError(f"{quote(str(aggregate_type))} is not projected; projected are: {known}", "aggregate_type")
         question = Question(tenant_id, aggregate_type, filter)
         resume = read_token(question, resume_token) if resume_token else None
         watched = self._join(question)

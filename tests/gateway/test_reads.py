@@ -10,7 +10,7 @@ from grpc_status import rpc_status
 
 from aggregate.config import Settings
 from aggregate.errors import NotFound, Overloaded, Unavailable, ValidationError
-from aggregate.gateway import events as events_service
+from aggregate.gateway import in_time
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.errors import from_status
@@ -97,7 +97,7 @@ async def test_a_subscription_with_a_bad_name_is_refused(gateway: Gateway) -> No
 
 
 async def test_a_subscriber_who_takes_nothing_is_sent_away(gateway: Gateway, handler: FakeHandler, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events_service, "SLOW", 0.1)
+    monkeypatch.setattr(in_time, "SLOW", 0.1)
     large = Event.new_test({"type": "noted", "text": "x" * 300_000}, aggregate_id=TARGET)
     handler.groups = [StoredEvents((large,), f"0:{number}") for number in range(1, 1001)]
     async with grpc.aio.insecure_channel(gateway.server.address) as channel:
