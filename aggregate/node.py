@@ -15,6 +15,7 @@ import aggregate.engine
 from aggregate._version import __version__
 from aggregate.admin.health import health_routes
 from aggregate.admin.metrics import metrics_routes
+from aggregate.admin.placement import placement_routes
 from aggregate.admin.route import Route
 from aggregate.admin.server import AdminServer
 from aggregate.admin.tenants import tenant_routes
@@ -22,6 +23,7 @@ from aggregate.config import Settings
 from aggregate.errors import AggregateError, ConfigError, Mistake, StorageError, Unavailable
 from aggregate.gateway.health import Check, HealthStatus
 from aggregate.gateway.interface import Backend
+from aggregate.gateway.routing import Routing
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
 from aggregate.handler.cache import HotCache
@@ -32,6 +34,8 @@ from aggregate.observability.logs import CommandLog
 from aggregate.observability.metrics import CONTENT_TYPES, Metrics
 from aggregate.observability.node_metrics import NodeFacts
 from aggregate.observability.tracing import CommandSpans
+from aggregate.placement.ownership import Ownership
+from aggregate.placement.watch import PlacementWatch
 from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
@@ -74,13 +78,17 @@ class Node:
         self._log_drops = log_drops
         self._verified = self._mismatches = 0
         self._metrics = Metrics(self.types, settings.metric_tenants, self._facts)
-        self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health)
+        self._placement = PlacementWatch(settings.placement_file)
+        self._ownership = Ownership(settings.node_name, self._placement)
+        self._routing = Routing.of_settings(settings, self._ownership)
+        self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health, self._routing)
         self._activity = Activity()
         self.admin = AdminServer(settings, self._admin_routes())
         self._bringing_up: asyncio.Task[None] | None = None
         self._verifying: asyncio.Task[NoReturn] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
+        self._following: asyncio.Task[NoReturn] | None = None
         self._guard: LogGuard | None = None
         self._warnings: tuple[str, ...] = ()
 
@@ -123,6 +131,7 @@ class Node:
         self._parts.push_async_callback(self._storage.close)
         self._parts.push_async_callback(self._close_stream)
         await self._gateway.start()
+        self._parts.push_async_callback(self._routing.peers.close)
         self._parts.push_async_callback(self._gateway.stop, 1.0)
         self._bringing_up = asyncio.create_task(self._bring_up(self._storage))
         self._parts.push_async_callback(self._cancel_tasks)
@@ -202,7 +211,19 @@ class Node:
             Check("storage", ok=store is not None, detail="" if store is None else f"snapshots: breaker {store.breaker}"),
             Check("stream", ok=not lost, detail="; ".join(lost)),
             Check("consumers", ok=trusted, detail=consumers),
+            self._placement_check(),
         )
+
+    def _placement_check(self) -> Check:
+        """Never a reason to take no commands once it was looked for: any node may serve any tenant."""
+        watch, node = self._placement, self._settings.node_name
+        if self._following is None:
+            return Check("placement", ok=False, detail=self._waiting_for)
+        if not self._ownership.known:
+            return Check("placement", ok=True, detail="no tenant is placed: every one is served here")
+        told = f"epoch {watch.config.epoch} of the {watch.source}"
+        lost = "" if node in watch.config.nodes else f"; this node, {node}, is not in it"
+        return Check("placement", ok=True, detail=f"{told}{lost}{f'; {watch.trouble}' if watch.trouble else ''}")
 
     def _reasons(self) -> list[str]:
         """Why no commands are taken."""
@@ -236,6 +257,7 @@ class Node:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
         storage.mark_stream_seen()
+        await self._follow_placement(stream)
         guard = LogGuard(storage, stream)
         stream.listen(lambda up: None if up else guard.doubt())
         await self._trusted(guard)
@@ -257,6 +279,16 @@ class Node:
         self._waiting_for = "looking whether the log is the one remembered"
         await guard.trusted.wait()
 
+    async def _follow_placement(self, stream: StreamClient) -> None:
+        """Know the placement before the first command; where it cannot be read, the file's counts."""
+        self._placement.attach(stream)
+        self._placement.listen(lambda _, after: self._routing.peers.keep({node.grpc for node in after.nodes.values() if node.grpc}))
+        self._following = asyncio.create_task(self._placement.run(), name="placement")
+        self._waiting_for = "looking for the placement"
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LONGEST_PAUSE):
+                await self._placement.listed()
+
     def _note_verification(self, verification: Verification) -> None:
         """Count it, and tell of a mismatch for as long as the node runs."""
         self._verified += 1
@@ -270,7 +302,7 @@ class Node:
             log.warning("not ready", reason=self._waiting_for)
 
     async def _cancel_tasks(self) -> None:
-        for task in (self._bringing_up, self._verifying, self._saving, self._watching):
+        for task in (self._bringing_up, self._verifying, self._saving, self._watching, self._following):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -294,7 +326,8 @@ class Node:
         return [
             *health_routes(self.health),
             *metrics_routes(self._metrics.export, CONTENT_TYPES),
-            *tenant_routes(self._up, self._activity.times, self._settings.drain_timeout),
+            *tenant_routes(self._up, self._activity.times, self._settings.drain_timeout, self._ownership.pinned),
+            *placement_routes(self._placement, self._settings.node_name),
         ]
 
     def _facts(self) -> NodeFacts:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aggregate.config.settings import Settings
 
 READ_FILES = (
+    "peer_tls_ca",
     "nats_credentials",
     "nats_tls_ca",
     "nats_tls_cert",

@@ -140,7 +140,19 @@ class Settings(BaseSettings):
     )
     auth_issuer: str = Field("", description="The issuer (`iss`) that tokens must name; with AUTH_JWKS.")
     auth_audience: str = Field("", description="The audience (`aud`) that tokens must be for; with AUTH_JWKS.")
-    placement_file: Path | None = Field(None, description="Path of a placement document, used until the key-value bucket has one.")
+    placement_file: Path | None = Field(
+        None, description="Path of a placement document: used while the key-value bucket cannot be read, and put there where it is empty."
+    )
+    routing: Literal["forward", "redirect", "serve"] = Field(
+        "forward",
+        description="What becomes of a call for a tenant that is another node's: `forward` passes it on, `redirect` refuses it and names "
+        "the node, `serve` serves it here.",
+    )
+    peer_tls_ca: Path | None = Field(
+        None,
+        description="Path of the PEM certificates that other nodes' certificates are checked against when calls are passed on; the "
+        "system's where it is not given.",
+    )
     drain_timeout: Seconds = Field(30.0, description="Time that a stopping node gives the commands in flight.")
 
     # what it tells

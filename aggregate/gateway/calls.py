@@ -14,8 +14,14 @@ from aggregate.gateway.auth import Authenticator
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.metadata import CallMetadata, TenantRules, read_metadata
 from aggregate.gateway.subscriptions import Subscriptions
+from aggregate.placement.ownership import Ownership
 
 MARGIN = 0.05
+
+NODE = "x-aggregate-node"
+"""Trailing metadata: the node that has the tenant."""
+SERVED_BY = "x-aggregate-served-by"
+"""Trailing metadata: the node that answered."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -29,6 +35,7 @@ class Calls:
         longest: seconds for a command at most, whatever its caller named.
         subscriptions: the lasting calls that are open.
         authenticator: checks the token of each call, None: there are none.
+        ownership: knows which node has a tenant, None: nobody does.
         closing: set when the server goes down: calls that last end themselves.
     """
 
@@ -38,10 +45,11 @@ class Calls:
     longest: float
     subscriptions: Subscriptions
     authenticator: Authenticator | None = None
+    ownership: Ownership | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def metadata(self, context: Context) -> CallMetadata:
-        """The call's checked metadata.
+        """The call's checked metadata. Its caller is told which node has the tenant.
 
         Raises:
             ValidationError: names the header.
@@ -49,6 +57,8 @@ class Calls:
         """
         metadata = context.invocation_metadata() or ()
         call = read_metadata(metadata, self.rules)
+        if self.ownership is not None and (owner := self.ownership.owner(call.tenant_id)) is not None:
+            context.set_trailing_metadata(((NODE, owner.id), (SERVED_BY, self.ownership.node)))
         if self.authenticator is not None:
             self.authenticator.check(metadata, call.tenant_id)
         return call

@@ -29,7 +29,8 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception, c
         if isinstance(error, grpc.aio.InternalError):
             raise error
         status = rpc_status.to_status(refusal(error, command_id))
-        await context.abort(status.code, status.details, status.trailing_metadata)
+        told = tuple(context.trailing_metadata() or ())
+        await context.abort(status.code, status.details, (*told, *status.trailing_metadata))
     except grpc.aio.InternalError as gone:  # what gRPC raises where it could not send
         raise asyncio.CancelledError from gone
     raise AssertionError("abort does not return")

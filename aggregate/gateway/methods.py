@@ -28,8 +28,10 @@ NO_MESSAGE = ValidationError("the message is not of the type that the method tak
 class CheckedServer:
     """Stands for a server where generated code adds its methods, and adds them to the real one, checked."""
 
-    def __init__(self, server: grpc.aio.Server) -> None:
+    def __init__(self, server: grpc.aio.Server, before: Callable[[Any], Any] = lambda service: service) -> None:
+        """`before`: what stands before each service."""
         self._server = server
+        self._before = before
 
     def add_generic_rpc_handlers(self, handlers: Any) -> None:
         """Nothing: generated code also calls the one below."""
@@ -37,7 +39,7 @@ class CheckedServer:
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]) -> None:
         """Add the methods of a service."""
         checked = {name: _checked(handler) for name, handler in handlers.items()}
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, checked),))
+        self._server.add_generic_rpc_handlers((self._before(grpc.method_handlers_generic_handler(service, checked)),))
 
 
 def _checked(handler: Any) -> grpc.RpcMethodHandler[Any, Any]:

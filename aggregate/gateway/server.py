@@ -25,6 +25,7 @@ from aggregate.gateway.memory import give_back
 from aggregate.gateway.metadata import TENANT, TenantRules, read_metadata
 from aggregate.gateway.methods import CheckedServer
 from aggregate.gateway.query import QueryService
+from aggregate.gateway.routing import Router, Routing
 from aggregate.gateway.subscriptions import Subscriptions
 from aggregate.gateway.tls import ServerCertificates
 from aggregate.proto import aggregate_pb2 as pb
@@ -54,8 +55,8 @@ OPTIONS = (
 class CommandServer:
     """The gRPC server. Built before the node behind it is up: until then every call is told UNAVAILABLE."""
 
-    def __init__(self, backend: Backend, settings: Settings, health: Callable[[], HealthStatus]) -> None:
-        """Nothing is opened yet.
+    def __init__(self, backend: Backend, settings: Settings, health: Callable[[], HealthStatus], routing: Routing | None = None) -> None:
+        """Nothing is opened yet. `routing`: how calls for tenants of other nodes find them; None: every call is served here.
 
         Raises:
             ConfigError: tokens are asked for and their keys cannot be read.
@@ -68,7 +69,9 @@ class CommandServer:
             settings.attempt_max,
             Subscriptions(settings.quota_subscriptions),
             Authenticator.of_settings(settings),
+            routing.ownership if routing is not None else None,
         )
+        self._routing = routing
         self._settings = settings
         self._health = health
         self._health_service = health_service.HealthServicer()
@@ -96,7 +99,10 @@ class CommandServer:
         """
         most = self._settings.max_in_flight + LASTING_CALLS
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=most)
-        calls, checked = self._calls, CheckedServer(server)
+        calls, routing = self._calls, self._routing
+        checked = CheckedServer(
+            server, (lambda service: Router(service, calls, routing)) if routing is not None else lambda service: service
+        )
         pb_grpc.add_CommandServiceServicer_to_server(CommandService(calls), checked)  # type: ignore[no-untyped-call] # generated code
         pb_grpc.add_EventServiceServicer_to_server(EventService(calls), checked)  # type: ignore[no-untyped-call]
         pb_grpc.add_QueryServiceServicer_to_server(QueryService(calls), checked)  # type: ignore[no-untyped-call]

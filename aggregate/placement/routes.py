@@ -77,7 +77,12 @@ def render_nginx(config: TenantPlacementConfig, known: Iterable[TenantId] = (), 
 
 
 def render_traefik(config: TenantPlacementConfig, known: Iterable[TenantId] = ()) -> str:
-    """A dynamic configuration in JSON, as Traefik's HTTP provider fetches it (rules as of version 3)."""
+    """`traefik_routes` as JSON text."""
+    return json.dumps(traefik_routes(config, known), indent=2) + "\n"
+
+
+def traefik_routes(config: TenantPlacementConfig, known: Iterable[TenantId] = ()) -> dict[str, Any]:
+    """A dynamic configuration as Traefik's HTTP provider fetches it (rules as of version 3)."""
     by_node: dict[str, list[str]] = {}
     for tenant, node in _named(config, known, fold=False).items():
         by_node.setdefault(node, []).append(tenant)
@@ -90,7 +95,7 @@ def render_traefik(config: TenantPlacementConfig, known: Iterable[TenantId] = ()
         routers[_range_name(each).replace("_", "-")] = _router(rule, _range_group(each, nodes), 200)
     routers["aggregate-any"] = _router("PathPrefix(`/`)", ALL, 100)
     services = {name: _service(config, nodes) for name, nodes in _members(config).items()}
-    return json.dumps({"http": {"routers": routers, "services": services}}, indent=2) + "\n"
+    return {"http": {"routers": routers, "services": services}}
 
 
 def _named(config: TenantPlacementConfig, known: Iterable[TenantId], *, fold: bool) -> Mapping[TenantId, str]:

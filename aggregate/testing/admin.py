@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from aggregate.admin.health import health_routes
 from aggregate.admin.metrics import metrics_routes
+from aggregate.admin.placement import placement_routes
 from aggregate.admin.server import AdminServer
 from aggregate.admin.tenants import tenant_routes
 from aggregate.config import Settings
@@ -15,10 +16,16 @@ from aggregate.errors import Unavailable
 from aggregate.handler import AggregateHandler
 from aggregate.observability.activity import Activity
 from aggregate.observability.metrics import CONTENT_TYPES, Metrics
+from aggregate.placement.config import TenantPlacementConfig
+from aggregate.placement.ownership import Ownership
+from aggregate.placement.store import PlacementStore
+from aggregate.placement.watch import PlacementWatch
+from aggregate.stream import StreamClient
 from aggregate.testing.servers import ANY_PORT, health_of
 from aggregate.types import Command, TenantId
 
 TENANT = "test-tenant"
+NODE = "node-a"
 SENDERS = 4
 
 
@@ -26,6 +33,7 @@ class AdminTestServer(AdminServer):
     """A running server whose handler has handled one command of `test-tenant`."""
 
     handler: AggregateHandler
+    placement: PlacementStore
     _senders: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
@@ -34,13 +42,18 @@ class AdminTestServer(AdminServer):
         metrics, activity = Metrics(["Account"]), Activity()
         handler = await AggregateHandler.new_test(observers=(metrics.observe, activity.observe), **options)
         await handler.submit(Command.new_test_deposit_with_tenant(TENANT, 100))
+        watch = PlacementWatch()
+        stream = handler.stream()
+        assert isinstance(stream, StreamClient)
+        placement = watch.attach(stream)
         routes = [
             *health_routes(lambda: health_of(handler)),
             *metrics_routes(metrics.export, CONTENT_TYPES),
-            *tenant_routes(lambda: handler, activity.times, timeout=5.0),
+            *tenant_routes(lambda: handler, activity.times, timeout=5.0, placed=Ownership(NODE, watch).pinned),
+            *placement_routes(watch, NODE),
         ]
         server = cls(Settings(**ANY_PORT), routes)
-        server.handler = handler
+        server.handler, server.placement = handler, placement
         await server.start()
         return server
 
@@ -63,6 +76,10 @@ class AdminTestServer(AdminServer):
         self._senders += tuple(asyncio.create_task(send()) for _ in range(SENDERS))
         await asyncio.sleep(0)  # each task runs until its first command is in flight
         assert self.handler.in_flight
+
+    async def update_nats_kv_config(self, document: dict[str, Any]) -> None:
+        """Make this document the placement in the bucket; the server is not told."""
+        await self.placement.update(lambda now: TenantPlacementConfig.from_values({**document, "epoch": now.epoch + 1}))
 
     async def get_hosted_tenants(self) -> list[TenantId]:
         """The tenants of `/admin/tenants`."""

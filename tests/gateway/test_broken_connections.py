@@ -39,6 +39,9 @@ async def test_a_call_that_breaks_tells_nothing_of_its_command(code: grpc.Status
 class Gone:
     """The context of a call whose connection went: gRPC cannot send on it."""
 
+    def trailing_metadata(self) -> None:
+        """None was set."""
+
     async def abort(self, *_: object) -> None:
         raise grpc.aio.InternalError('Failed "execute_batch"')
 

@@ -70,6 +70,17 @@ async def test_t15_5_drain_waits(server: AdminTestServer) -> None:
         await server.handler.submit(Command.new_test_deposit_with_tenant("test-tenant", 1))
 
 
+async def test_t15_6_config_reload(server: AdminTestServer) -> None:
+    assert TenantId("new-tenant") not in await server.get_hosted_tenants()
+    await server.update_nats_kv_config({"tenants": {"new-tenant": "node-a", "other-tenant": "node-b"}})
+    response = await server.post("/admin/reload", {})
+    assert response.status == 200
+    assert response.json()["changed"] is True
+    tenants = await server.get_hosted_tenants()
+    assert TenantId("new-tenant") in tenants
+    assert TenantId("other-tenant") not in tenants, "it is placed on another node"
+
+
 async def test_t15_7_admin_server_serves_many_tasks_and_threads(server: AdminTestServer) -> None:
     paths = ("/health", "/ready", "/metrics", "/admin/tenants") * 5
     answers = await asyncio.gather(*(server.get(path) for path in paths))

@@ -1,0 +1,80 @@
+"""`Ownership`: whether a tenant is this node's, and whose it is, by the placement of now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from aggregate.errors import AggregateError
+from aggregate.placement.config import PlacementNode, TenantPlacementConfig
+from aggregate.placement.watch import PlacementWatch
+from aggregate.types import TenantId
+
+REMEMBERED = 100_000
+"""Tenants whose node is kept at hand."""
+REFRESH_EVERY = 0.2
+"""Seconds between two looks at the bucket that others' answers make us take."""
+REFRESH_TIMEOUT = 1.0
+
+
+class Ownership:
+    """The placement, as one of its nodes sees it."""
+
+    def __init__(self, node: str, watch: PlacementWatch) -> None:
+        """`node`: this one's name."""
+        self.node = node
+        self._watch = watch
+        self._owners: dict[str, PlacementNode | None] = {}
+        self._looked = -REFRESH_EVERY
+        watch.listen(self._changed)
+
+    @property
+    def known(self) -> bool:
+        """Whether tenants have nodes at all."""
+        return bool(self._watch.config.nodes)
+
+    @property
+    def epoch(self) -> int:
+        """Of the placement."""
+        return self._watch.config.epoch
+
+    def owner(self, tenant: TenantId) -> PlacementNode | None:
+        """The node of a tenant, None where nobody is placed."""
+        try:
+            return self._owners[tenant]
+        except KeyError:
+            return self._find(tenant)
+
+    def is_mine(self, tenant: TenantId) -> bool:
+        """Whether the tenant is this node's, or nobody's."""
+        owner = self.owner(tenant)
+        return owner is None or owner.id == self.node
+
+    def pinned(self) -> list[TenantId]:
+        """The tenants that the document pins to this node."""
+        config = self._watch.config
+        return [tenant for tenant in config.tenants if config.get_node(tenant) == self.node]
+
+    async def refresh(self) -> None:
+        """Look at the bucket, because an answer of another node says that ours is old; what cannot be read stays as it is."""
+        if time.monotonic() < self._looked + REFRESH_EVERY:
+            return
+        try:
+            async with asyncio.timeout(REFRESH_TIMEOUT):
+                await self._watch.reload()
+        except (AggregateError, TimeoutError):
+            return
+        finally:
+            self._looked = time.monotonic()
+
+    def _find(self, tenant: TenantId) -> PlacementNode | None:
+        config = self._watch.config
+        name = config.get_node(tenant)
+        found = None if name is None else config.nodes[name]
+        if len(self._owners) >= REMEMBERED:
+            self._owners.clear()
+        self._owners[tenant] = found
+        return found
+
+    def _changed(self, before: TenantPlacementConfig, after: TenantPlacementConfig) -> None:
+        self._owners.clear()
