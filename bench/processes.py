@@ -18,12 +18,13 @@ START_SECONDS = 60.0
 
 
 @contextmanager
-def node(profile: Path | None = None) -> Iterator[Mapping[str, Any]]:
+def node(profile: Path | None = None, settings: Mapping[str, object] | None = None) -> Iterator[Mapping[str, Any]]:
     """`aggregate dev` on the bank, with its own nats-server; gives its ready line (`grpc`, `nats`, `engine`) and `pid`.
 
-    `profile`: run it under cProfile and write what it found there, on leaving.
+    `profile`: run it under cProfile and write what it found there, on leaving. `settings` by name, lower case.
     """
-    python = [sys.executable, *(["-m", "cProfile", "-o", str(profile)] if profile is not None else [])]
+    given = [f"AGGREGATE_{name.upper()}={value}" for name, value in (settings or {}).items()]
+    python = ["env", *given, sys.executable, *(["-m", "cProfile", "-o", str(profile)] if profile is not None else [])]
     with tempfile.TemporaryDirectory(prefix="aggregate-bench-") as folder:
         ports = ["--grpc-port", "0", "--admin-port", "0", "--nats-port", "0"]
         with _ready([*python, "-m", "aggregate", "dev", "--json", "--data", f"{folder}/data", *ports], Path(folder) / "out") as told:

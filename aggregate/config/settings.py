@@ -94,7 +94,7 @@ class Settings(BaseSettings):
     attempt_max: Seconds = Field(
         300.0, gt=0, description="Time after which an attempt of a command is given up; at most a quarter of REFUSAL_TTL."
     )
-    max_in_flight: int = Field(4096, ge=1, description="Commands a node works on at once.")
+    max_in_flight: int = Field(4096, ge=1, description="Commands a node works on at once; one tenant alone gets at most half of them.")
     max_queue: int = Field(1024, ge=1, description="Commands that may wait for one aggregate.")
 
     # programs

@@ -98,6 +98,8 @@ class Admission:
         self._gas.check(tenant)
         if self.total >= self._most:
             raise Overloaded(f"the node has {self.total} commands in flight", reason="in_flight")
+        if mine > self._most - self.total:  # so that whoever comes next finds room: n busy tenants get a share of 1/(n + 1) each
+            raise Overloaded(f"tenant {str(tenant)!r} has {mine} of the node's {self.total} commands in flight", reason="in_flight_share")
 
     def enter(self, tenant: TenantId) -> None:
         """Count a command in."""

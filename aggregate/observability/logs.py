@@ -4,30 +4,52 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import structlog
 
 from aggregate.config.settings import Settings
+from aggregate.errors import Overloaded
 from aggregate.observability.fields import fields
 from aggregate.observability.sink import LineSink
 from aggregate.types.record import CommandRecord
 
+EACH = 1.0
+"""Seconds between two lines about a tenant that is refused for the same limit: a refusal must cost little, or it protects nobody."""
+MOST_HELD = 1000
+
 
 class CommandLog:
-    """The observer that writes a line for each command."""
+    """The observer that writes a line for each command; of those refused for a limit, one a second for each tenant and limit."""
 
-    def __init__(self, logger: Any = None) -> None:
+    def __init__(self, logger: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
         """`logger`: a structlog logger, the configured one where none is given."""
         self._logger = logger if logger is not None else structlog.get_logger("aggregate.command")
+        self._clock = clock
+        self._held: dict[tuple[str, str], tuple[float, int]] = {}
 
     def observe(self, record: CommandRecord) -> None:
         """Write the line: `info` for what the program decided, `warning` for what went wrong otherwise."""
-        if record.outcome == "failed":
+        if record.code == Overloaded.code:
+            self._overloaded(record)
+        elif record.outcome == "failed":
             self._logger.warning("command failed", **fields(record))
         elif self._logger.is_enabled_for(logging.INFO):
             self._logger.info(f"command {record.outcome}", **fields(record))
+
+    def _overloaded(self, record: CommandRecord) -> None:
+        name, now = (record.tenant_id, record.reason), self._clock()
+        until, left_out = self._held.get(name, (0.0, 0))
+        if now < until:
+            self._held[name] = (until, left_out + 1)
+            return
+        if len(self._held) >= MOST_HELD:
+            self._held.clear()
+        self._held[name] = (now + EACH, 0)
+        self._logger.warning("command failed", **fields(record), left_out=left_out)
 
 
 class _SinkLogger:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from aggregate.errors import Overloaded
 from aggregate.handler.quota import Quota
+from aggregate.types import AggregateKey, Receipt
 from tests.handler.conftest import World, deposit
 
 
@@ -65,3 +68,24 @@ async def test_gas_counts_too(world: World) -> None:
     with pytest.raises(Overloaded) as caught:
         await node.submit(deposit())
     assert caught.value.reason == "quota_gas"
+
+
+async def test_one_tenant_alone_leaves_room_for_whoever_comes(world: World) -> None:
+    gate = asyncio.Event()
+
+    async def hold(_: AggregateKey) -> None:
+        await gate.wait()
+
+    node = await world.node(max_in_flight=8)
+    world.stream.before_append = hold
+    tasks: dict[str, list[asyncio.Task[Receipt]]] = {}
+    for tenant in ("tenant-a", "tenant-b", "tenant-c"):
+        tasks[tenant] = [asyncio.create_task(node.submit(deposit(tenant_id=tenant))) for _ in range(10)]
+        await asyncio.sleep(0)
+    refused = {tenant: [task for task in mine if task.done()] for tenant, mine in tasks.items()}
+    assert {tenant: 10 - len(mine) for tenant, mine in refused.items()} == {"tenant-a": 5, "tenant-b": 2, "tenant-c": 1}
+    reasons = [str(getattr(task.exception(), "reason", "")) for mine in refused.values() for task in mine]
+    assert set(reasons) == {"in_flight_share", "in_flight"}
+    gate.set()
+    inside = [task for tenant, mine in tasks.items() for task in mine if task not in refused[tenant]]
+    assert {int(receipt.version) for receipt in await asyncio.gather(*inside)} == {1}

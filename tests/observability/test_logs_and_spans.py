@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -79,6 +80,28 @@ def test_what_went_wrong_is_a_warning_with_its_words_on_one_line(logged: Any) ->
         "disk\nfull",
         2,
     )
+
+
+def test_a_flood_of_refusals_is_a_line_a_second_for_each_tenant_and_limit(logged: Any) -> None:
+    now = [100.0]
+    log = CommandLog(clock=lambda: now[0])
+    over = replace(FAILED, code="overloaded", reason="quota_commands")
+    for _ in range(500):
+        log.observe(over)
+    log.observe(replace(over, tenant_id="other"))
+    log.observe(replace(over, reason="quota_gas"))
+    now[0] += 1
+    log.observe(over)
+    log.observe(over)
+    now[0] += 1
+    log.observe(over)
+    assert [(line["tenant_id"], line["reason"], line["left_out"]) for line in logged()] == [
+        ("acme", "quota_commands", 0),
+        ("other", "quota_commands", 0),
+        ("acme", "quota_gas", 0),
+        ("acme", "quota_commands", 499),
+        ("acme", "quota_commands", 1),
+    ]
 
 
 def test_libraries_speak_in_the_same_form(logged: Any) -> None:
