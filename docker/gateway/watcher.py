@@ -31,7 +31,7 @@ TEMPLATES = Path("/etc/nginx")
 FOLDER = Path("/tmp/gateway")  # noqa: S108 - in a container that is nobody else's
 TIMEOUT = 2.0
 LARGEST = 16 * 2**20
-SERVER = re.compile(r"^(?P<before>\s*server\s+)(?P<host>[A-Za-z0-9._-]+):(?P<port>\d+)(?P<after>[^;]*;)", re.MULTILINE)
+SERVER = re.compile(r"^(?P<before>[ \t]*server[ \t]+)(?P<host>[A-Za-z0-9._-]+):(?P<port>\d+)(?P<after>[^;]*;)", re.MULTILINE)
 NOBODY = "127.0.0.1:1"
 """An address that is never asked, because it is marked as down: an upstream without any server is not allowed."""
 
@@ -43,7 +43,7 @@ def with_addresses(routes: str, look_up: Callable[[str], Sequence[str]]) -> str:
         addresses = sorted(look_up(found["host"]))
         if not addresses:
             return f"{found['before']}{NOBODY} down; # {found['host']} has no address"
-        return "".join(f"{found['before']}{address}:{found['port']}{found['after']}" for address in addresses)
+        return "\n".join(f"{found['before']}{address}:{found['port']}{found['after']}" for address in addresses)
 
     return SERVER.sub(replace, routes)
 

@@ -1,10 +1,26 @@
-"""Milestone 14 of the plan: placement. T14.1 and T14.6 are of the stack file."""
+"""Milestone 14 of the plan: placement, and the stack file."""
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
 
 from aggregate import ConstraintGenerator, HashRing, TenantId, TenantPlacementConfig, TenantRange
+
+SERVICES = {"nats-1", "nats-2", "nats-3", "aggregate-a-m", "aggregate-n-z", "gateway"}
+STACK = Path(__file__).parents[2] / "swarm/stacks/platform.yml"
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command here (Debian: apt-get install docker.io)")
+def test_t14_1_stack_file_valid() -> None:
+    checked = subprocess.run(["docker", "stack", "config", "-c", str(STACK)], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert set(yaml.safe_load(checked.stdout)["services"]) == SERVICES
 
 
 def test_t14_2_hash_ring_distribution() -> None:
@@ -39,3 +55,10 @@ def test_t14_4_placement_constraint() -> None:
     generator = ConstraintGenerator()
     constraints = generator.generate(TenantRange("a", "m"))
     assert "node.labels.tenant_range==a-m" in constraints
+
+
+def test_t14_6_stack_has_services() -> None:
+    services = yaml.safe_load(STACK.read_text())["services"]
+    assert set(services) == SERVICES
+    drained = {name for name, service in services.items() if service["deploy"]["update_config"]["order"] == "start-first"}
+    assert drained == {"aggregate-a-m", "aggregate-n-z"}
