@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 
+import orjson
+
 from aggregate.errors import DocumentError, ErrorRecord, ValidationError
 from aggregate.gateway.interface import Canonical
 from aggregate.gateway.metadata import CallMetadata, command_metadata
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.types import AggregateId, AggregateType, Command, Document, Version
+
+_NOTHING: dict[str, str] = {}
+_ANY_NUMBER = json.JSONDecoder(parse_int=len, parse_float=len)
+"""For a look at `type` alone the numbers do not matter."""
 
 
 def read_command(request: pb.SubmitCommandRequest, call: CallMetadata, command_id: str, canonical: Canonical) -> Command:
@@ -30,6 +36,8 @@ def read_command(request: pb.SubmitCommandRequest, call: CallMetadata, command_i
 
 def _own_context(request: pb.SubmitCommandRequest) -> dict[str, str]:
     """The context that the command brings itself."""
+    if not (request.correlation_id or request.traceparent):
+        return _NOTHING
     given = {"correlation_id": request.correlation_id, "traceparent": request.traceparent, "tracestate": request.tracestate}
     return {name: value for name, value in given.items() if value}
 
@@ -56,8 +64,10 @@ def read_payload(text: str, canonical: Canonical) -> Document:
         document = Document(canonical(text.encode()))
     except DocumentError as error:
         raise ValidationError(ErrorRecord.from_json(error.record).message, "payload") from error
-    # For a look at `type` alone floats do, and unlike an int a float may have any number of digits.
-    value = json.loads(document.text, parse_int=float)
+    try:
+        value = orjson.loads(document.text)
+    except orjson.JSONDecodeError:  # numbers beyond any float, or deeper than it goes
+        value = _ANY_NUMBER.decode(document.text.decode())
     if not isinstance(value, dict):
         raise ValidationError('expected a JSON object with a string member "type"', "payload")
     if not isinstance(value.get("type"), str):

@@ -16,7 +16,9 @@ def answer(message: CommitMessage, commit: Commit, position: str, *, duplicate: 
     """
     if commit.refused is not None:
         raise refusal_error(commit.refused, commit.gas)
-    one = CommitMessage(message.tenant_id, message.aggregate_type, message.aggregate_id, message.program, message.generation, (commit,))
+    one = message
+    if len(message.commits) > 1:
+        one = CommitMessage(message.tenant_id, message.aggregate_type, message.aggregate_id, message.program, message.generation, (commit,))
     return Receipt(
         command_id=commit.command_id,
         tenant_id=message.tenant_id,

@@ -37,15 +37,18 @@ class HotCache:
 
     def put(self, loaded: Loaded) -> None:
         """Keep an entry, unless a later one of the aggregate is kept."""
-        old = self._entries.get(loaded.key)
-        if old is not None:
-            if old.version > loaded.version:
-                return
-            self.drop(loaded.key)
-        if loaded.size > self._limit:
+        key = loaded.key
+        old = self._entries.get(key)
+        if old is not None and old.version > loaded.version:
             return
-        self._entries[loaded.key] = loaded
+        if loaded.size > self._limit:
+            self.drop(key)
+            return
+        self._entries[key] = loaded
         self.bytes += loaded.size
+        if old is not None:
+            self._entries.move_to_end(key)
+            self.bytes -= old.size
         while self.bytes > self._limit:
             _, dropped = self._entries.popitem(last=False)
             self.bytes -= dropped.size

@@ -355,11 +355,10 @@ class AggregateHandler:
         return self._programs.get(command.aggregate_type)
 
     async def _admitted(self, pending: Pending, program: TypeProgram) -> Receipt:
-        command = pending.command
-        tenant = command.tenant_id
+        tenant = pending.command.tenant_id
         self._admission.check(tenant)
         self._guard.demand_trust()
-        key = self._key(tenant, program, command.aggregate_id)
+        key = self._key(tenant, program, pending.command.aggregate_id)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key, program, self._parts, self._finished)
@@ -368,12 +367,11 @@ class AggregateHandler:
         self._admission.enter(tenant)
         try:
             lane.submit(pending)
-            async with asyncio.timeout(pending.deadline - time.monotonic()):
+            timer = asyncio.get_running_loop().call_later(pending.deadline - time.monotonic(), pending.expire)
+            try:
                 return await pending.answered
-        except TimeoutError:
-            if pending.sent:
-                raise OutcomeUnknown(command.command_id, "the deadline passed before the log answered") from None
-            raise DeadlineExceeded("the deadline passed before the command was decided; nothing was stored") from None
+            finally:
+                timer.cancel()
         finally:
             self._admission.leave(tenant, pending.gas)
 

@@ -79,6 +79,11 @@ class KnownIds:
         raw = id_bytes(command_id)
         return raw <= self.floor if _is_v7(raw) else self.others_dropped
 
+    def never_seen(self, command_id: str) -> bool:
+        """Whether an id is certainly new because it is greater than all; the usual case."""
+        raw = id_bytes(command_id)
+        return _is_v7(raw) and raw > self.floor and packed_ids.is_greatest(self.packed, raw)
+
     def with_ids(self, seen: Iterable[tuple[str, int]]) -> KnownIds:
         """With more ids and the sequences of their messages, the oldest beyond the bound dropped."""
         packed, others, floor, dropped = self.packed, self.others, self.floor, self.others_dropped

@@ -100,7 +100,7 @@ class Lane:
         """Queue a command; the lane's own task serves it."""
         self.waiting.append(pending)
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"lane {self._key}")
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     def abandon(self, error: Unavailable) -> None:
         """Give up: whoever waits hears `error`; nothing more is sent."""
@@ -217,6 +217,9 @@ class Lane:
         """Those not decided before; the others get their original answer out of the log."""
         new = []
         for pending in group:
+            if loaded.known.never_seen(pending.command.command_id):
+                new.append(pending)
+                continue
             found = await find_committed(self._parts.stream, loaded, pending.command.command_id)
             if found is None:
                 new.append(pending)

@@ -64,6 +64,11 @@ def id_at(packed: bytes, index: int) -> bytes:
     return packed[_HEADER:start] + packed[at : at + size - packed[1]]
 
 
+def is_greatest(packed: bytes, raw: bytes) -> bool:
+    """Whether an id comes after all that are here."""
+    return not packed or raw > _last(packed)
+
+
 def find(packed: bytes, raw: bytes) -> int | None:
     """The sequence of an id, None where it is not among them."""
     if not packed or raw > _last(packed):  # the usual case: a new command's id is the greatest

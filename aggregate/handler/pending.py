@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from aggregate.errors import AggregateError
+from aggregate.errors import AggregateError, DeadlineExceeded, OutcomeUnknown
 from aggregate.handler.deciding import payload_hash
 from aggregate.types import Command, Receipt
 
@@ -61,6 +61,13 @@ class Pending:
         """Answer with an error."""
         if not self.answered.done():
             self.answered.set_exception(error)
+
+    def expire(self) -> None:
+        """Its deadline has passed: nothing is stored, or nobody knows."""
+        if self.sent:
+            self.fail(OutcomeUnknown(self.command.command_id, "the deadline passed before the log answered"))
+        else:
+            self.fail(DeadlineExceeded("the deadline passed before the command was decided; nothing was stored"))
 
     def settle(self, outcome: Callable[[], Receipt]) -> None:
         """Answer with what `outcome` returns or raises."""

@@ -64,7 +64,7 @@ def commit_headers(message: CommitMessage, event_types: Iterable[str] | None = N
 
 def header_size(headers: Mapping[str, str]) -> int:
     """Bytes that headers take in a message."""
-    return len(f"NATS/1.0\r\n{''.join([f'{name}: {value}' for name, value in headers.items()])}\r\n".encode()) + 2 * len(headers)
+    return 12 + sum([len(name) + len(value) + 4 for name, value in headers.items()])
 
 
 def parse_headers(head: bytes) -> dict[str, str]:

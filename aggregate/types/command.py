@@ -32,11 +32,15 @@ class Command:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "tenant_id", TenantId(self.tenant_id))
-        put(self, "aggregate_type", AggregateType(self.aggregate_type))
-        put(self, "aggregate_id", AggregateId(self.aggregate_id))
+        if type(self.tenant_id) is not TenantId:
+            put(self, "tenant_id", TenantId(self.tenant_id))
+        if type(self.aggregate_type) is not AggregateType:
+            put(self, "aggregate_type", AggregateType(self.aggregate_type))
+        if type(self.aggregate_id) is not AggregateId:
+            put(self, "aggregate_id", AggregateId(self.aggregate_id))
         put(self, "command_id", canonical_uuid(self.command_id, "command_id"))
-        put(self, "payload", Document.of(self.payload))
+        if type(self.payload) is not Document:
+            put(self, "payload", Document.of(self.payload))
         if self.expected_version is not None:
             put(self, "expected_version", Version(self.expected_version))
 

@@ -16,6 +16,10 @@ class AggregateKey:
     aggregate_type: AggregateType
     aggregate_id: AggregateId
 
+    def __hash__(self) -> int:
+        """By the id alone, which keeps its hash: a command looks its aggregate up several times."""
+        return hash(self.aggregate_id)
+
     def __str__(self) -> str:
         return f"{self.aggregate_type} {self.aggregate_id} of tenant {str(self.tenant_id)!r}"
 

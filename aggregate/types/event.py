@@ -38,11 +38,16 @@ class Event:
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "tenant_id", TenantId(self.tenant_id))
-        put(self, "aggregate_type", AggregateType(self.aggregate_type))
-        put(self, "aggregate_id", AggregateId(self.aggregate_id))
-        put(self, "version", Version(self.version))
-        put(self, "payload", Document.of(self.payload))
+        if type(self.tenant_id) is not TenantId:
+            put(self, "tenant_id", TenantId(self.tenant_id))
+        if type(self.aggregate_type) is not AggregateType:
+            put(self, "aggregate_type", AggregateType(self.aggregate_type))
+        if type(self.aggregate_id) is not AggregateId:
+            put(self, "aggregate_id", AggregateId(self.aggregate_id))
+        if type(self.version) is not Version:
+            put(self, "version", Version(self.version))
+        if type(self.payload) is not Document:
+            put(self, "payload", Document.of(self.payload))
         if not self.event_type:
             put(self, "event_type", self.payload.value["type"])
 
