@@ -21,6 +21,8 @@ TENANTS = ("ann", "bob", "cy")
 EXPIRING = {"refusal_ttl": 4, "attempt_max": 1}
 SETTLING = 60.0
 """Seconds after the last fault within which every client must know what became of its commands."""
+SET_ASIDE = "is rebuilt from the log"
+"""What a node says of a damaged store, at the level of errors."""
 SHOWN = 1500
 """Characters of a broken promise that are shown."""
 
@@ -194,7 +196,7 @@ def _defects(log: str) -> Iterator[str]:
     """What in a node's log tells of a defect of its own: errors, and tracebacks to their end."""
     lines = log.splitlines()
     for number, line in enumerate(lines):
-        if '"level":"error"' in line:
+        if '"level":"error"' in line and SET_ASIDE not in line:
             yield line[-SHOWN:]
         elif line.startswith("Traceback"):
             yield "\n".join(itertools.takewhile(lambda after: not after.startswith("{"), lines[number:]))[-SHOWN:]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
+import resource
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 
 from aggregate.testing.nats import EmbeddedNats
 
+from .node import NodeProcess
 from .proxy import Proxy
 from .system import System
 
@@ -51,7 +54,10 @@ class Injector:
 
     def _server_faults(self) -> list[Fault]:
         alone: list[Fault] = [self.kill_leader, self.pause_leader_shortly]
-        return alone if self._system.replicas == 1 else [*alone, self.kill_follower, self.pause_follower, self.pause_leader_long]
+        if self._system.replicas == 1:
+            return alone
+        cut_off = [self.cut_off_leader_shortly, self.cut_off_leader_long]
+        return [*alone, self.kill_follower, self.pause_follower, self.pause_leader_long, *cut_off]
 
     def _node_faults(self) -> list[Fault]:
         system: list[Fault] = [self.kill_node, self.kill_node, self.pause_node]
@@ -64,7 +70,8 @@ class Injector:
             self.refuse_link,
             self.half_close_link,
         ]
-        return [*system, *links, self.cut_door, self.lose_door_answers]
+        stores = [self.fill_disk, self.damage_store, self.damage_store_and_kill]
+        return [*system, *links, *stores, self.cut_door, self.lose_door_answers]
 
     # Servers.
 
@@ -93,6 +100,19 @@ class Injector:
         leader = await self._system.leader()
         if leader is not None:
             await self._pause_server("pause leader long", leader, 9.5, 11.0)
+
+    async def cut_off_leader_shortly(self) -> None:
+        await self._cut_off("cut off leader shortly", 0.5, 3.0)
+
+    async def cut_off_leader_long(self) -> None:
+        """Longer than an election takes: two servers lead for a while, one of them in vain, and clients reach both."""
+        await self._cut_off("cut off leader long", 10.0, 12.0)
+
+    async def _cut_off(self, kind: str, least: float, most: float) -> None:
+        """From the other servers, not from clients: nothing gets through, or every connection is reset."""
+        leader = await self._system.leader()
+        if leader is not None:
+            await self._held(kind, self._system.routes(leader), self._random.choice((Proxy.hold, Proxy.refuse)), least, most)
 
     async def pause_follower(self) -> None:
         await self._pause_server("pause follower", await self._follower(), 0.3, 3.0)
@@ -126,6 +146,46 @@ class Injector:
             await self._pass_time(0.3, 3.0)
         finally:
             node.resume()
+
+    # Stores of nodes.
+
+    async def fill_disk(self) -> None:
+        """No file of a node can be written to."""
+        node = self._random.choice(self._system.nodes)
+        before = resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        self.seen["fill disk"] += 1
+        try:
+            await self._pass_time(0.3, 3.0)
+        finally:
+            resource.prlimit(node.pid, resource.RLIMIT_FSIZE, before)
+
+    async def damage_store(self) -> None:
+        """Noise in the file under a node that runs. What reads it may end the process: then somebody starts it again."""
+        number = self._random.randrange(len(self._system.nodes))
+        self._damage(self._system.nodes[number])
+        self.seen["damage store"] += 1
+        await self._pass_time(0.3, 2.0)
+        if not self._system.nodes[number].running:
+            self.seen["died of damage"] += 1
+            await self._system.nodes[number].kill()
+            await self._system.start_node(number)
+
+    async def damage_store_and_kill(self) -> None:
+        """Noise in the file of a node that is killed before it notices."""
+        number = self._random.randrange(len(self._system.nodes))
+        node = self._system.nodes[number]
+        await node.kill()
+        self._damage(node)
+        self.seen["damage store and kill"] += 1
+        await self._system.start_node(number)
+
+    def _damage(self, node: NodeProcess) -> None:
+        """Some bytes here and there, a page, or the end of the file."""
+        with node.store.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            for _ in range(self._random.randint(1, 4)):
+                file.seek(self._random.randrange(size))
+                file.write(self._random.randbytes(self._random.choice((1, 16, 4096))))
 
     # Connections: links between nodes and servers, doors between clients and nodes.
 

@@ -47,6 +47,17 @@ class NodeProcess:
         self._process: TetheredProcess | None = None
 
     @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def store(self) -> Path:
+        """The file that snapshots are kept in."""
+        return self.folder / "data" / "snapshots" / "data.mdb"
+
+    @property
     def running(self) -> bool:
         return self._process is not None and self._process.exit_code is None
 

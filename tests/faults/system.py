@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -26,13 +27,43 @@ aggregates:
 """
 
 
-class HiddenCluster(NatsCluster):
-    """Servers that do not tell clients of one another, so that a node stays behind its proxies."""
+NOWHERE = "127.0.0.1:1"
+
+
+class ProxiedCluster(NatsCluster):
+    """Servers behind proxies: `routes[a][b]` is on the way from server a to server b, and the only way between the two.
+
+    They do not tell clients of one another, so that a node stays behind its own proxies.
+    """
+
+    def __init__(self, size: int, folder: Path) -> None:
+        super().__init__(size, folder)
+        self.routes = [[Proxy() for _ in range(size)] for _ in range(size)]
+
+    def around(self, server: EmbeddedNats) -> list[Proxy]:
+        """All ways from and to a server."""
+        one = self.servers.index(server)
+        return [proxy for a, row in enumerate(self.routes) for b, proxy in enumerate(row) if a != b and one in {a, b}]
+
+    async def __aenter__(self) -> Self:
+        for proxy in itertools.chain(*self.routes):
+            await proxy.__aenter__()
+        return await super().__aenter__()
+
+    async def __aexit__(self, *error: Any) -> None:
+        await super().__aexit__(*error)
+        for proxy in itertools.chain(*self.routes):
+            await proxy.__aexit__()
 
     def _members(self) -> list[EmbeddedNats]:
         members = super()._members()
-        for member in members:
-            member._extra["cluster"]["no_advertise"] = True
+        for one, member in enumerate(members):
+            cluster = member._extra["cluster"]
+            port = int(cluster["listen"].rpartition(":")[2])
+            for row in self.routes:
+                row[one].target = ("127.0.0.1", port)
+            ways = [f"nats://{proxy.address}" for other, proxy in enumerate(self.routes[one]) if other != one]
+            cluster |= {"no_advertise": True, "advertise": NOWHERE, "routes": ways}
         return members
 
 
@@ -54,7 +85,7 @@ class System:
         self._count = nodes
         self._settings = dict(settings or {})
         self._threshold = snapshot_threshold
-        self._cluster: HiddenCluster | None = None
+        self._cluster: ProxiedCluster | None = None
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -88,11 +119,15 @@ class System:
         except (ConfigError, TimeoutError):
             return None
 
+    def routes(self, server: EmbeddedNats) -> list[Proxy]:
+        """The ways between a server and the others."""
+        return [] if self._cluster is None else self._cluster.around(server)
+
     async def _start_servers(self) -> None:
         if self.replicas == 1:
             self.servers = [await self._parts.enter_async_context(EmbeddedNats(self.folder / "nats"))]
         else:
-            self._cluster = await self._parts.enter_async_context(HiddenCluster(self.replicas, self.folder / "nats"))
+            self._cluster = await self._parts.enter_async_context(ProxiedCluster(self.replicas, self.folder / "nats"))
             self.servers = self._cluster.servers
 
     async def _add_node(self, number: int) -> None:
