@@ -9,6 +9,9 @@ What a node refuses is raised as the error it was on the node (`aggregate.errors
 
 from __future__ import annotations
 
+import asyncio
+import random
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +26,9 @@ from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.errors import from_status
 from aggregate.proto.messages import read_event, read_receipt, read_state, write_command
-from aggregate.types import AggregateState, Command, Document, Event, Receipt, new_uuid7
+from aggregate.proto.query_messages import read_answer, read_watch_events, write_query
+from aggregate.types import AggregateState, AggregateType, Command, Document, Event, Receipt, new_uuid7
+from aggregate.types.queries import DEFAULT_LIMIT, Answer, Order, Query, Summary, WatchEvent
 from aggregate.types.stored_events import StoredEvents
 
 OPTIONS = (
@@ -35,6 +40,9 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 """A node that comes back is found within seconds: gRPC's own pauses grow to two minutes."""
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
 
 NOT_THE_NODE = {
     grpc.StatusCode.UNAVAILABLE,
@@ -68,6 +76,30 @@ class Tls:
         except OSError as error:
             raise ConfigError([Mistake("tls", f"{error.filename} cannot be read: {error.strerror}")]) from error
         return grpc.ssl_channel_credentials(ca, key, cert)
+
+
+class Retry:
+    """Pauses between attempts, and how long they may go on without success."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self.succeeded()
+
+    def succeeded(self) -> None:
+        """Begin anew."""
+        self._pause = FIRST_PAUSE
+        self._since: float | None = None
+
+    async def again(self, error: AggregateError) -> bool:
+        """Pause; False where it has been long enough."""
+        now = time.monotonic()
+        self._since = now if self._since is None else self._since
+        pause = random.uniform(0.5, 1.0) * max(self._pause, min(error.retry_after or 0.0, LONGEST_PAUSE))
+        if now + pause > self._since + self._patience:
+            return False
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        await asyncio.sleep(pause)
+        return True
 
 
 class AggregateClient:
@@ -222,6 +254,85 @@ class AggregateClient:
             raise _error(error) from error
         finally:
             call.cancel()
+
+    async def query(
+        self,
+        filter: str = "",  # noqa: A002 - the public name
+        *,
+        aggregate_type: str = "",
+        order_by: Iterable[str] = (),
+        limit: int = DEFAULT_LIMIT,
+        page_token: str = "",
+        min_position: str = "",
+        summaries: Iterable[Summary] = (),
+        group_by: Iterable[str] = (),
+        explain: bool = False,
+        timeout: float | None = None,
+    ) -> Answer:
+        """A page of the rows that match a filter, or groups of values over all that match: `query("balance > 50", order_by=["-balance"])`.
+
+        `order_by` are paths, the first counts most; `-` in front is descending. `page_token` is the `next_page_token` of the page before.
+        `min_position` (a receipt's position): answer only when that has been projected.
+
+        Raises:
+            ValidationError: names the field; a wrong filter is shown with its place.
+            DeadlineExceeded, Overloaded, Unavailable.
+        """
+        question = Query(
+            filter=filter,
+            aggregate_type=AggregateType(aggregate_type) if aggregate_type else None,
+            order_by=tuple(map(Order.of, order_by)),
+            limit=limit,
+            page_token=page_token,
+            min_position=min_position,
+            summaries=tuple(summaries),
+            group_by=tuple(group_by),
+            explain=explain,
+        )
+        try:
+            return read_answer(await self._query.Query(write_query(question), **self._call(timeout)))
+        except grpc.aio.AioRpcError as error:
+            raise _error(error) from error
+
+    async def watch(
+        self,
+        filter: str = "",  # noqa: A002 - as above
+        *,
+        aggregate_type: str = "",
+        resume_token: str = "",
+        patience: float = 60.0,
+    ) -> AsyncIterator[WatchEvent]:
+        """The rows that match a filter, then what changes in them, until the iterator is closed; see `WatchEvent`.
+
+        A node that goes away is waited for, `patience` seconds at most, and the live query goes on after the newest token; where that
+        was within the first rows, a `lagged` tells that they come again. So whoever takes the items keeps one true view.
+
+        Raises:
+            ValidationError: filter, type or token. Overloaded: too many live queries; too slow. Unavailable: the node stayed away.
+        """
+        token, begun = resume_token, False
+        retry = Retry(patience)
+        while True:
+            call = self._query.Watch(
+                pb.WatchRequest(aggregate_type=aggregate_type, filter=filter, resume_token=token), metadata=self._headers
+            )
+            try:
+                async for reply in call:
+                    retry.succeeded()
+                    for event in read_watch_events(reply):
+                        begun = True
+                        token = "" if event.kind == "lagged" else event.resume_token or token
+                        yield event
+                raise Unavailable("the node ended the live query", "ended")
+            except (grpc.aio.AioRpcError, Unavailable) as problem:
+                error = problem if isinstance(problem, Unavailable) else _error(problem)
+                if not isinstance(error, Unavailable) or not await retry.again(error):
+                    raise error from problem
+            finally:
+                call.cancel()
+            if begun and not token:
+                begun = False
+                yield WatchEvent("lagged")
 
     def _call(self, timeout: float | None) -> dict[str, Any]:
         return {"metadata": self._headers, "timeout": self._timeout if timeout is None else timeout}

@@ -80,6 +80,9 @@ class Settings(BaseSettings):
         description="Likewise, time that events of an aggregate in memory may wait for a snapshot, however few they are; 0: for ever.",
     )
 
+    watch_buffer: Bytes = Field(
+        2**20, description="Memory for changes that wait for one slow live query; one that is slower is told so and begins anew."
+    )
     verify_interval: Seconds = Field(
         60.0, description="Time between two looks at whether what is kept of some aggregate is what its events make; 0: none."
     )

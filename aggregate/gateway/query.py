@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import Counter
+from dataclasses import dataclass, field
 
-from aggregate.errors import ValidationError
+from aggregate.errors import AggregateError, ValidationError
 from aggregate.gateway.calls import Calls, Context, going_down
 from aggregate.gateway.errors import abort
 from aggregate.gateway.in_time import in_time
@@ -16,11 +19,25 @@ from aggregate.query.interface import LiveQuery
 from aggregate.types import AggregateId, AggregateType
 
 
+@dataclass(slots=True)
+class QueryCounts:
+    """Queries, for metrics.
+
+    Attributes:
+        answered: how many, by the code of the error they ended in ("": none).
+        seconds: they took, all together.
+    """
+
+    answered: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
 class QueryService(pb_grpc.QueryServiceServicer):
     """The gRPC methods."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, counts: QueryCounts) -> None:
         self._calls = calls
+        self._counts = counts
         self._live: set[LiveQuery] = set()
         self._ending: asyncio.Task[None] | None = None
 
@@ -41,15 +58,21 @@ class QueryService(pb_grpc.QueryServiceServicer):
 
     async def Query(self, request: pb.QueryRequest, context: Context) -> pb.QueryReply:  # noqa: N802 - gRPC's name
         """See the .proto file."""
+        started, code = time.perf_counter(), "cancelled"
         try:
             tenant_id = self._calls.metadata(context).tenant_id
             query = read_query(request)
             answer = await self._calls.backend.queries().find(tenant_id, query, deadline=self._calls.deadline(context))
+            code = ""
             return write_answer(answer)
-        except ValidationError as error:
-            await abort(context, ValidationError(error.description, "min_position") if error.field == "position" else error)
         except Exception as error:  # noqa: BLE001 - as above
+            code = error.code if isinstance(error, AggregateError) else AggregateError.code
+            if isinstance(error, ValidationError) and error.field == "position":
+                error = ValidationError(error.description, "min_position")  # the name the caller used
             await abort(context, error)
+        finally:
+            self._counts.answered[code] += 1
+            self._counts.seconds += time.perf_counter() - started
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
         """See the .proto file."""

@@ -24,7 +24,7 @@ from aggregate.gateway.interface import Backend
 from aggregate.gateway.memory import give_back
 from aggregate.gateway.metadata import TENANT, TenantRules, read_metadata
 from aggregate.gateway.methods import CheckedServer
-from aggregate.gateway.query import QueryService
+from aggregate.gateway.query import QueryCounts, QueryService
 from aggregate.gateway.routing import Router, Routing
 from aggregate.gateway.subscriptions import Subscriptions
 from aggregate.gateway.tls import ServerCertificates
@@ -72,6 +72,7 @@ class CommandServer:
             routing.ownership if routing is not None else None,
         )
         self._routing = routing
+        self.queries = QueryCounts()
         self._settings = settings
         self._health = health
         self._health_service = health_service.HealthServicer()
@@ -105,7 +106,7 @@ class CommandServer:
         )
         pb_grpc.add_CommandServiceServicer_to_server(CommandService(calls), checked)  # type: ignore[no-untyped-call] # generated code
         pb_grpc.add_EventServiceServicer_to_server(EventService(calls), checked)  # type: ignore[no-untyped-call]
-        pb_grpc.add_QueryServiceServicer_to_server(QueryService(calls), checked)  # type: ignore[no-untyped-call]
+        pb_grpc.add_QueryServiceServicer_to_server(QueryService(calls, self.queries), checked)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health_service, server)
         reflection.enable_server_reflection(
             (*SERVICES, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME), server

@@ -247,20 +247,22 @@ class QueryReply(_message.Message):
     def __init__(self, rows: _Optional[_Iterable[_Union[Row, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[str] = ..., groups: _Optional[_Iterable[_Union[Group, _Mapping]]] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ...) -> None: ...
 
 class Row(_message.Message):
-    __slots__ = ("aggregate_type", "aggregate_id", "version", "state", "position", "time")
+    __slots__ = ("tenant_id", "aggregate_type", "aggregate_id", "version", "state", "position", "time")
+    TENANT_ID_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_TYPE_FIELD_NUMBER: _ClassVar[int]
     AGGREGATE_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
+    tenant_id: str
     aggregate_type: str
     aggregate_id: str
     version: int
     state: str
     position: str
     time: str
-    def __init__(self, aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., position: _Optional[str] = ..., time: _Optional[str] = ...) -> None: ...
+    def __init__(self, tenant_id: _Optional[str] = ..., aggregate_type: _Optional[str] = ..., aggregate_id: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[str] = ..., position: _Optional[str] = ..., time: _Optional[str] = ...) -> None: ...
 
 class Group(_message.Message):
     __slots__ = ("key", "values")

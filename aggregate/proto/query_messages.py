@@ -71,10 +71,10 @@ def write_answer(answer: Answer) -> pb.QueryReply:
     )
 
 
-def read_answer(reply: pb.QueryReply, tenant_id: TenantId) -> Answer:
-    """The answer in a reply to a tenant."""
+def read_answer(reply: pb.QueryReply) -> Answer:
+    """The answer in a reply."""
     return Answer(
-        rows=tuple(read_row(row, tenant_id) for row in reply.rows),
+        rows=tuple(map(read_row, reply.rows)),
         position=reply.position,
         next_page_token=reply.next_page_token,
         groups=tuple(Group(tuple(map(_value, group.key)), tuple(map(_value, group.values))) for group in reply.groups),
@@ -83,8 +83,9 @@ def read_answer(reply: pb.QueryReply, tenant_id: TenantId) -> Answer:
 
 
 def write_row(row: Row) -> pb.Row:
-    """A row; the tenant is the call's."""
+    """A row."""
     return pb.Row(
+        tenant_id=row.tenant_id,
         aggregate_type=row.aggregate_type,
         aggregate_id=row.aggregate_id,
         version=row.version,
@@ -94,10 +95,10 @@ def write_row(row: Row) -> pb.Row:
     )
 
 
-def read_row(row: pb.Row, tenant_id: TenantId) -> Row:
-    """A row of a tenant."""
+def read_row(row: pb.Row) -> Row:
+    """The row in a message."""
     return Row(
-        tenant_id=tenant_id,
+        tenant_id=TenantId(row.tenant_id),
         aggregate_type=AggregateType(row.aggregate_type),
         aggregate_id=AggregateId(row.aggregate_id),
         version=row.version,
@@ -119,10 +120,10 @@ def write_watch_events(events: Iterable[WatchEvent]) -> pb.WatchReply:
     )
 
 
-def read_watch_events(reply: pb.WatchReply, tenant_id: TenantId) -> list[WatchEvent]:
-    """The items of a reply to a tenant; kinds that a newer node tells and we do not know are left out."""
+def read_watch_events(reply: pb.WatchReply) -> list[WatchEvent]:
+    """The items of a reply; kinds that a newer node tells and we do not know are left out."""
     return [
-        WatchEvent(_KIND_OF[event.kind], read_row(event.row, tenant_id) if event.HasField("row") else None, event.resume_token)
+        WatchEvent(_KIND_OF[event.kind], read_row(event.row) if event.HasField("row") else None, event.resume_token)
         for event in reply.events
         if event.kind in _KIND_OF
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
@@ -69,9 +69,9 @@ class LiveQueries:
         self._passed = ""
         self._places_due = False
         self._come = asyncio.Event()
-        self._stopped = True
-        self._forget: Callable[[], None] | None = None
+        self._stopped = False
         self._task: asyncio.Task[None] | None = None
+        self._unlisten = projected.listen(self)  # from the beginning: what was not told to somebody is not told later
 
     @property
     def watchers(self) -> int:
@@ -83,17 +83,9 @@ class LiveQueries:
         """Distinct ones among them."""
         return sum(map(len, self._watched.values()))
 
-    def start(self) -> None:
-        """Begin to listen."""
-        self._stopped = False
-        self._forget = self._projected.listen(self)
-        self._task = asyncio.create_task(self._tell_all(), name="live queries")
-
     async def close(self) -> None:
         """End all of them."""
-        if self._forget is not None:
-            self._forget()
-            self._forget = None
+        self._unlisten()
         self.stopped()
         if self._task is not None:
             self._task.cancel()
@@ -122,6 +114,8 @@ class LiveQueries:
         question = Question(tenant_id, aggregate_type, filter)
         resume = read_token(question, resume_token) if resume_token else None
         watched = self._join(question)
+        if self._task is None:
+            self._task = asyncio.create_task(self._tell_all(), name="live queries")
         try:
             async with Watcher(watched, self._projected, resume, self._buffer_bytes) as watcher:
                 yield watcher

@@ -18,10 +18,8 @@ from aggregate.config.manifest import Projection as ProjectionConfig
 from aggregate.engine import get as get_engine
 from aggregate.handler import AggregateHandler
 from aggregate.node import register
-from aggregate.query.client import QueryClient
-from aggregate.query.definitions import Definitions
-from aggregate.query.projection import Projection
-from aggregate.runtime import ProgramSet, RuntimeExecutor
+from aggregate.query.running import RunningQueries
+from aggregate.runtime import RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
 from aggregate.testing.lenient import LENIENT_BANK
@@ -46,7 +44,7 @@ class Environment:
         self.folder = Path(tempfile.mkdtemp(prefix="aggregate-test-"))
         self._streams: list[StreamClient] = []
         self._storage: StorageClient | None = None
-        self._projections: list[Projection] = []
+        self._queries: list[RunningQueries] = []
         self._before: Environment | None = None
 
     @classmethod
@@ -72,8 +70,8 @@ class Environment:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         Environment._current = self._before
         try:
-            for projection in self._projections:
-                await projection.stop()
+            for queries in self._queries:
+                await queries.close()
             for stream in self._streams:
                 await stream.close()
             if self._storage is not None:
@@ -131,12 +129,7 @@ class Environment:
         stream = await self.stream()
         programs = await register(executor.load(wanted), stream)
         handler = AggregateHandler(given, programs, storage if storage is not None else await self.storage(), stream, observers)
-        handler.serve_queries(self._projection(programs, stream).after)
+        queries = RunningQueries(self.folder / f"projections-{len(self._queries)}", programs, stream, get_engine())
+        self._queries.append(queries)
+        handler.serve_queries(queries.client.after)
         return handler
-
-    def _projection(self, programs: ProgramSet, stream: StreamClient) -> QueryClient:
-        """Queries over a projection of its own, which begins when it is first asked."""
-        folder = self.folder / f"projections-{len(self._projections)}"
-        projection = Projection(folder, Definitions.of(programs), stream, get_engine())
-        self._projections.append(projection)
-        return QueryClient(projection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from aggregate._version import __version__
 from aggregate.config import Settings
@@ -10,6 +10,7 @@ from aggregate.gateway.health import Check, HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
+from aggregate.query.client import QueryClient
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
 from aggregate.types.json import canonical, parse
@@ -41,7 +42,9 @@ async def command_server(**options: Any) -> CommandServer:
     stream = handler.stream()
     assert isinstance(stream, StreamClient)
     server = CommandServer(
-        Backend(lambda: handler, lambda: stream, lambda text: canonical(parse(text))), Settings(**ANY_PORT), lambda: health_of(handler)
+        Backend(lambda: handler, lambda: stream, lambda text: canonical(parse(text)), lambda: cast(QueryClient, handler.query_client())),
+        Settings(**ANY_PORT),
+        lambda: health_of(handler),
     )
     await server.start()
     return server

@@ -38,6 +38,7 @@ def exported() -> str:
         breakers={"stream": "open", "storage": "closed"},
         consumers={"projection": 1},
         log_lines_dropped={"stdout": 1},
+        queries={"": 1},
     )
     metrics = Metrics(["Account"], facts=lambda: facts)
     metrics.observe(CommandRecord("acme", "Account", "a", "c", outcome="failed", code="overloaded", cold=True, append_seconds=0.1))

@@ -31,7 +31,6 @@ def projection() -> MemoryProjection:
 @pytest.fixture
 async def live(projection: MemoryProjection) -> AsyncIterator[LiveQueries]:
     made = LiveQueries(projection)
-    made.start()
     yield made
     await made.close()
 
@@ -241,8 +240,6 @@ class TestResuming:
     async def test_a_projection_that_is_a_little_behind_the_token_is_waited_for(self, projection: MemoryProjection) -> None:
         ahead = MemoryProjection()
         one, other = LiveQueries(ahead), LiveQueries(projection)
-        one.start()
-        other.start()
         put(ahead, 0, 100)
         put(projection, 0, 100)
         put(ahead, 1, 100)
@@ -264,7 +261,6 @@ class TestResuming:
 class TestSlowWatchers:
     async def test_one_that_is_too_slow_lags_and_reads_anew(self, projection: MemoryProjection) -> None:
         live = LiveQueries(projection, buffer_bytes=20_000)
-        live.start()
         slow, quick = Client(live, "acme", "balance > 50"), Client(live, "acme", "balance > 50")
         for client in (slow, quick):
             await client.until(lambda folded: folded.caught_up)
@@ -369,7 +365,8 @@ class TestEnds:
     async def test_a_cancelled_watcher_leaves_nothing_behind(self, projection: MemoryProjection, live: LiveQueries) -> None:
         for number in range(3000):
             put(projection, number, 100, note="x" * 400)
-        before = asyncio.all_tasks()
+        async with live.live(ACME):
+            before = asyncio.all_tasks()
         clients = [Client(live, "acme", f"balance > {number}") for number in range(8)]
         for turns, client in enumerate(clients):  # at different points of its way
             for _ in range(turns * 15):
@@ -409,7 +406,6 @@ class TestEnds:
 async def test_when_it_is_quiet_there_are_newer_tokens(projection: MemoryProjection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_module, "QUIET", 0.01)
     live = LiveQueries(projection)
-    live.start()
     put(projection, 1, 100)
     client = Client(live, "acme", "balance > 50")
     await client.until(lambda folded: folded.caught_up)
@@ -441,7 +437,6 @@ def test_a_folded_view_is_a_fresh_query_at_quiet_points(seed: int) -> None:
 async def _at_quiet_points(chance: random.Random) -> None:
     projection = MemoryProjection(["Account", "Order"])
     live = LiveQueries(projection, buffer_bytes=chance.choice([3_000, 1 << 20]))
-    live.start()
     clients = [
         Client(live, chance.choice(["a", "b"]), chance.choice(FILTERS), chance.choice([None, "Account", "Order"]))
         for _ in range(chance.randrange(1, 6))
