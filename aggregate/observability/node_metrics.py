@@ -39,6 +39,10 @@ class NodeFacts:
     stream_sequence: int = 0
     stream_connects: int = 0
     consumers: Mapping[str, int] = field(default_factory=dict)
+    snapshots_written: int = 0
+    snapshots_dropped: int = 0
+    snapshots_waiting: int = 0
+    storage_set_aside: int = 0
     queries: Mapping[str, int] = field(default_factory=dict)
     query_seconds: float = 0.0
     live_queries: int = 0
@@ -46,10 +50,6 @@ class NodeFacts:
     live_events: int = 0
     live_lags: int = 0
     live_rows: int = 0
-    snapshots_written: int = 0
-    snapshots_dropped: int = 0
-    snapshots_waiting: int = 0
-    storage_set_aside: int = 0
     verified: int = 0
     mismatches: int = 0
     log_lines_dropped: Mapping[str, int] = field(default_factory=dict)
@@ -78,6 +78,10 @@ TABLE = (
     Row("stream_sequence", "gauge", "aggregate_stream_sequence", "The newest place in the log that the node knows of."),
     Row("stream_connects", "counter", "aggregate_nats_connects", "Connections to NATS that came up."),
     Row("consumers", "gauge", "aggregate_consumer_sequence", "How far in the log a consumer has come.", "consumer"),
+    Row("snapshots_written", "counter", "aggregate_snapshots_written", "Snapshots written."),
+    Row("snapshots_dropped", "counter", "aggregate_snapshots_dropped", "Snapshots that could not be written."),
+    Row("snapshots_waiting", "gauge", "aggregate_snapshots_waiting", "Snapshots that wait to be written."),
+    Row("storage_set_aside", "counter", "aggregate_storage_set_aside", "Times the snapshot store was set aside and begun anew."),
     Row("queries", "counter", "aggregate_queries", "Queries answered, and refused by the code of the error.", "code"),
     Row("query_seconds", "counter", "aggregate_query_seconds", "Time that queries took, all together."),
     Row("live_queries", "gauge", "aggregate_live_queries", "Live queries that are open."),
@@ -85,10 +89,6 @@ TABLE = (
     Row("live_events", "counter", "aggregate_live_events", "Changes told to live queries, to each of them."),
     Row("live_lags", "counter", "aggregate_live_lags", "Times that a live query was too slow and began anew."),
     Row("live_rows", "counter", "aggregate_live_rows", "Rows that filters of live queries were run on."),
-    Row("snapshots_written", "counter", "aggregate_snapshots_written", "Snapshots written."),
-    Row("snapshots_dropped", "counter", "aggregate_snapshots_dropped", "Snapshots that could not be written."),
-    Row("snapshots_waiting", "gauge", "aggregate_snapshots_waiting", "Snapshots that wait to be written."),
-    Row("storage_set_aside", "counter", "aggregate_storage_set_aside", "Times the snapshot store was set aside and begun anew."),
     Row("verified", "counter", "aggregate_snapshot_verifications", "Aggregates folded again to verify what is kept of them."),
     Row("mismatches", "counter", "aggregate_snapshot_mismatches", "Snapshots and cached states that were not what events make."),
     Row(
