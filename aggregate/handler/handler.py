@@ -16,9 +16,7 @@ from typing import Any, Protocol, Self
 from aggregate.config import Settings
 from aggregate.errors import (
     AggregateError,
-    DeadlineExceeded,
     NotFound,
-    OutcomeUnknown,
     Overloaded,
     Unavailable,
     ValidationError,
