@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::code::Site;
 use crate::context::Context;
 use crate::failure::{Halt, fail, shown_text};
 use crate::gas::{lookup, made_list, made_string, read};
@@ -33,6 +34,14 @@ pub fn field_ref<'a>(
         }
     }
     no_field(context, value, name)
+}
+
+/// The member of a map, where it stands as last time. None says nothing.
+#[inline(always)]
+pub fn near<'a>(value: &'a Value, site: &Site) -> Option<&'a Value> {
+    let Value::Map(map) = value else { return None };
+    let found = map.entries().at(site.hint.load(Ordering::Relaxed) as usize, &site.name)?;
+    if matches!(found, Value::Unbound) { None } else { Some(found) }
 }
 
 /// The member of a map, where both are there.

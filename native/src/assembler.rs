@@ -104,6 +104,8 @@ impl Assembler {
                     field_place,
                     negated: *negated,
                     exit,
+                    at: self.code.ops.len() as u32 - 3,
+                    next: None,
                 });
                 self.replace(3, Op::Test(self.code.tests.len() as u32 - 1), place);
             }
@@ -138,6 +140,14 @@ impl Assembler {
         self.emit(op, place);
     }
 
+    /// The test at the exit of this one, where both look at the same field of a local, which cannot change in between.
+    fn chained(&self, test: &Test) -> Option<u32> {
+        let Some(Op::Test(next)) = self.code.ops.get(test.exit as usize) else { return None };
+        let name = |test: &Test| &self.code.sites[test.site as usize].name;
+        let found = &self.code.tests[*next as usize];
+        (found.slot == test.slot && name(found) == name(test)).then_some(*next)
+    }
+
     /// All labels are bound: write where they stand into the jumps.
     pub fn finish(&mut self) {
         let (ops, rounds, tests) = self.finished;
@@ -151,6 +161,9 @@ impl Assembler {
         }
         for test in &mut self.code.tests[tests..] {
             test.exit = self.labels[test.exit as usize];
+        }
+        for index in tests..self.code.tests.len() {
+            self.code.tests[index].next = self.chained(&self.code.tests[index]);
         }
         self.finished = (self.code.ops.len(), self.code.rounds.len(), self.code.tests.len());
         self.barrier = self.code.ops.len();

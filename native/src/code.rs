@@ -105,6 +105,8 @@ pub enum Op {
     },
     /// `if local.name == constant`, unit and all: jumps where it does not hold; the test stands in `tests`.
     Test(u32),
+    /// `operand | {literal}` in one step: `shapes` of the literal.
+    Merge(u32),
     /// `return local | {literal}` of an entry function: `shapes` of the literal.
     ReturnMerged {
         slot: u16,
@@ -159,6 +161,10 @@ pub struct Test {
     pub field_place: Place,
     pub negated: bool,
     pub exit: u32,
+    /// The operation itself.
+    pub at: u32,
+    /// The test that stands at the exit, where it looks at the same field.
+    pub next: Option<u32>,
 }
 
 /// What `Op::BinaryFields` works on.

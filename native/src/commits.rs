@@ -93,7 +93,7 @@ impl Program {
                     } else {
                         Value::Null
                     };
-                    if !folding.apply(&mut machine, apply, payload, meta, expect.gas_per_event) {
+                    if !folding.apply(&mut machine, apply, &payload, &meta, expect.gas_per_event) {
                         break 'messages;
                     }
                 }

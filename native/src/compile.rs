@@ -151,6 +151,15 @@ impl<'a> Compiler<'a> {
             ("slice", [target, start, stop]) => self.slice(target, start, stop, at),
             ("bin", [op, left, right]) => {
                 let op = named_operator(op)?;
+                if let (Op2::Union, ("map", _, [rows])) = (op, parts(right)?) {
+                    let rows = sequence(rows)?;
+                    if let Some(shape) = self.shape(rows)? {
+                        self.tasks.push(Task::Emit(Op::Merge(shape), at));
+                        self.tasks.extend(literal_values(rows).rev().map(Task::Expression));
+                        self.tasks.push(Task::Left(left));
+                        return Ok(());
+                    }
+                }
                 self.then([Task::Left(left), Task::Expression(right), Task::Join(Op::Binary(op), at)]);
             }
             ("and" | "or", [left, right_unit, right]) => {

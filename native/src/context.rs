@@ -42,6 +42,7 @@ impl Context {
         self.epoch += 1;
     }
 
+    #[inline(always)]
     pub fn charge(&mut self, amount: u64) -> Result<(), Halt> {
         self.meter.charge(amount)
     }

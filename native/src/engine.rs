@@ -217,7 +217,7 @@ impl Program {
         let given = &state.get().0;
         let events = Items::texts(events)?;
         let events = events.slices();
-        let outcome = py.detach(|| guarded(|| self.0.fold(given, &events, gas_per_event, meta.as_deref())));
+        let outcome = py.detach(|| guarded(|| self.0.fold(given, events, gas_per_event, meta.as_deref())));
         Fold::new(py, outcome.unwrap_or_else(failed_fold), &state)
     }
 
@@ -239,7 +239,7 @@ impl Program {
         let given = &state.get().0;
         let commits = Items::texts(commits)?;
         let commits = commits.slices();
-        let outcome = py.detach(|| guarded(|| self.0.fold_commits(given, &commits, &expect)));
+        let outcome = py.detach(|| guarded(|| self.0.fold_commits(given, commits, &expect)));
         let failed = || crate::commits::CommitFold {
             fold: failed_fold(),
             version: expect.version,
@@ -268,8 +268,7 @@ impl Program {
             }
         }
         let (rows, metas) = (rows.given(), metas.as_ref().map(Items::slices));
-        let outcome =
-            py.detach(|| guarded(|| self.0.matches(rows.iter().copied(), metas.as_deref(), gas_per_row, gas_total)));
+        let outcome = py.detach(|| guarded(|| self.0.matches(rows, metas, gas_per_row, gas_total)));
         let failed = || rows::Matches { error: Some(bug_record()), ..rows::Matches::default() };
         Ok(Matches(outcome.unwrap_or_else(failed)))
     }

@@ -6,11 +6,15 @@ use crate::json_reader::Reader;
 use crate::machine::Machine;
 use crate::outcome::{check_typed, is_type};
 use crate::program::{Program, optional, record_of};
+use crate::scan::prefetch_text;
 use crate::skim::{Record, Wanted};
 use crate::state::State;
+use crate::template::Skimmer;
 use crate::text::Str;
 use crate::value::Value;
-use crate::walk::scalars_equal;
+
+/// So many events ahead are on their way from memory.
+const AHEAD: usize = 8;
 
 pub struct Fold {
     /// None: the one that was given.
@@ -30,8 +34,8 @@ pub struct Folding {
 
 impl Folding {
     /// Apply one event; false where that failed.
-    #[inline(always)]
-    pub fn apply(&mut self, machine: &mut Machine<'_>, function: usize, event: Value, meta: Value, gas: u64) -> bool {
+    #[inline]
+    pub fn apply(&mut self, machine: &mut Machine<'_>, function: usize, event: &Value, meta: &Value, gas: u64) -> bool {
         let applied = machine.apply(function, event, meta, gas);
         self.gas += machine.context.meter.used();
         match applied {
@@ -79,73 +83,110 @@ fn open_record(stop: &Stop, gas: u64, index: usize) -> Vec<u8> {
     record
 }
 
-/// Events that have been read.
-enum Events<'w> {
-    Whole(Vec<Value>),
-    /// Of each event the members that `apply` reads, one row after the other.
-    Members(&'w Wanted, Vec<Value>),
+/// The events of a fold, read one after the other.
+struct Events<'w> {
+    reader: Reader,
+    /// Where `apply` reads some members alone.
+    members: Option<Members<'w>>,
+    whole: Value,
+}
+
+struct Members<'w> {
+    wanted: &'w Wanted,
+    skimmer: Skimmer<'w>,
+    record: Record<'w>,
+    /// Where the type stands, and the last one that was found sound: the same few come again and again.
+    kind: usize,
+    known: Value,
+}
+
+impl Events<'_> {
+    /// Read and check an event.
+    #[inline]
+    fn read(&mut self, raw: &[u8], index: usize) -> Result<&Value, Halt> {
+        let Some(members) = &mut self.members else {
+            self.whole = read_event(&mut self.reader, raw, index)?;
+            return Ok(&self.whole);
+        };
+        let (kind, known) = (members.kind, &mut members.known);
+        let is_read = members.record.change(|slots| {
+            self.reader.skim(raw, &mut members.skimmer, &mut *slots) && is_typed(&slots[kind].1, known)
+        });
+        if !is_read {
+            members.fill(&read_event(&mut self.reader, raw, index)?);
+        }
+        Ok(members.record.value())
+    }
+}
+
+impl Members<'_> {
+    #[cold]
+    fn fill(&mut self, event: &Value) {
+        let Value::Map(map) = event else { return };
+        self.record.change(|slots| {
+            for (slot, name) in slots.iter_mut().zip(self.wanted.names()) {
+                slot.1 = map.entries().get(name).cloned().unwrap_or(Value::Unbound);
+            }
+        });
+    }
+}
+
+#[inline]
+fn is_typed(kind: &Value, known: &mut Value) -> bool {
+    if let (Value::Short(kind), Value::Short(known)) = (kind, &*known) {
+        if kind == known {
+            return true;
+        }
+    }
+    let sound = kind.as_str().is_some_and(is_type);
+    if sound {
+        *known = kind.clone();
+    }
+    sound
 }
 
 impl Program {
-    /// Read and check all events.
-    fn read_events(&self, reader: &mut Reader, events: &[&[u8]]) -> Result<Events<'_>, Halt> {
-        let Some(wanted) = &self.event_reads else {
-            let read = |(index, raw): (usize, &&[u8])| read_event(reader, raw, index);
-            return events.iter().enumerate().map(read).collect::<Result<_, Halt>>().map(Events::Whole);
-        };
-        let kind = wanted.position(&Str::new("type")).unwrap_or(0);
-        let mut values = Vec::with_capacity(events.len() * wanted.len());
-        let mut known_type = Value::Unbound;
-        for (index, raw) in events.iter().enumerate() {
-            let start = values.len();
-            values.resize_with(start + wanted.len(), || Value::Unbound);
-            let skimmed = reader.skim(raw, wanted, &mut values[start..]);
-            if skimmed {
-                // the same few types come again and again
-                let of_known_type = scalars_equal(&values[start + kind], &known_type);
-                if of_known_type || values[start + kind].as_str().is_some_and(is_type) {
-                    if !of_known_type {
-                        known_type = values[start + kind].clone();
-                    }
-                    continue;
-                }
-            }
-            values.truncate(start);
-            let event = read_event(reader, raw, index)?;
-            if let Value::Map(map) = &event {
-                let member = |name| map.entries().get(name).cloned().unwrap_or(Value::Unbound);
-                values.extend(wanted.names().map(member));
-            }
-        }
-        Ok(Events::Members(wanted, values))
+    fn events(&self) -> Events<'_> {
+        let members = self.event_reads.as_ref().map(|wanted| Members {
+            wanted,
+            skimmer: Skimmer::new(wanted),
+            record: Record::new(wanted),
+            kind: wanted.position(&Str::new("type")).unwrap_or(0),
+            known: Value::Unbound,
+        });
+        Events { reader: Reader::new(), members, whole: Value::Null }
     }
 
-    /// `apply` over events. All events are read and checked before the first is applied.
+    /// `apply` over events. All events are read and checked, also after one that cannot be applied: an unsound one is what is told of then.
     pub fn fold(&self, state: &State, events: &[&[u8]], gas_per_event: u64, meta: Option<&[u8]>) -> Fold {
-        let inputs = (|| -> Result<_, Halt> {
-            let apply = self.apply_function()?;
-            let mut reader = Reader::new();
-            let events = self.read_events(&mut reader, events)?;
-            let meta = optional(&mut reader, meta, "meta")?;
-            self.check_third(Some(apply), "apply", "meta", meta.as_ref())?;
-            Ok((apply, events, meta.unwrap_or(Value::Null)))
-        })();
-        let (apply, events, meta) = match inputs {
-            Ok(inputs) => inputs,
-            Err(stop) => return Fold { state: None, count: 0, gas: 0, error: Some(record_of(&stop, 0)) },
+        let unread = |stop: &Stop| Fold { state: None, count: 0, gas: 0, error: Some(record_of(stop, 0)) };
+        let apply = match self.apply_function() {
+            Ok(apply) => apply,
+            Err(stop) => return unread(&stop),
         };
+        let mut all = self.events();
+        let meta = optional(&mut all.reader, meta, "meta")
+            .and_then(|meta| self.check_third(Some(apply), "apply", "meta", meta.as_ref()).map(|()| meta));
+        let given = meta.as_ref().ok().map(|meta| meta.as_ref().unwrap_or(&Value::Null));
         let mut machine = Machine::new(&self.code);
         machine.before = state.value().clone();
         let mut folding = Folding::default();
-        let mut apply = |event: Value| folding.apply(&mut machine, apply, event, meta.clone(), gas_per_event);
-        match events {
-            Events::Whole(values) => drop(values.into_iter().all(apply)),
-            Events::Members(wanted, mut values) => {
-                let mut record = Record::new(wanted);
-                let _ = values.chunks_exact_mut(wanted.len()).all(|event| apply(record.fill(event).clone()));
+        for (index, raw) in events.iter().enumerate() {
+            if let Some(later) = events.get(index + AHEAD) {
+                prefetch_text(later);
+            }
+            match (all.read(raw, index), given) {
+                (Ok(event), Some(meta)) if folding.failure.is_none() => {
+                    folding.apply(&mut machine, apply, event, meta, gas_per_event);
+                }
+                (Ok(_), _) => {}
+                (Err(stop), _) => return unread(&stop),
             }
         }
-        folding.finish(&mut machine)
+        match meta {
+            Ok(_) => folding.finish(&mut machine),
+            Err(stop) => unread(&stop),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ impl Meter {
         self.limit - self.left
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn charge(&mut self, amount: u64) -> Result<(), Halt> {
         if amount <= self.left {
             self.left -= amount;
@@ -31,12 +31,19 @@ impl Meter {
         Err(self.spent())
     }
 
+    /// As `charge`, which is done later.
+    #[inline]
+    pub fn check(&mut self, amount: u64) -> Result<(), Halt> {
+        if amount <= self.left { Ok(()) } else { Err(self.spent()) }
+    }
+
     /// The charge of n for something too large to count it one by one; beyond every limit it is out of gas all the same.
     pub fn charge_wide(&mut self, amount: u128) -> Result<(), Halt> {
         self.charge(u64::try_from(amount).unwrap_or(u64::MAX))
     }
 
     #[cold]
+    #[inline(never)]
     fn spent(&mut self) -> Halt {
         self.left = 0;
         fail("out_of_gas.spent").count("limit", self.limit).into()

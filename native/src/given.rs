@@ -1,69 +1,100 @@
-//! What callers give as sequences of texts and handles: held by one tuple, borrowed from it item by item.
+//! What callers give as sequences of texts and handles: held one by one, and borrowed from what is held.
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyList};
 
 use crate::program::Given;
 use crate::results::State;
+use crate::scan::prefetch;
 
-/// Items that stay as they are while they are read, whatever becomes of the sequence that they came in.
-pub struct Items<'py>(Bound<'py, PyTuple>);
+/// So many items ahead are on their way from memory when they are let go.
+const AHEAD: usize = 16;
 
-impl<'py> Items<'py> {
+/// Items that stay as they are while they are read, whatever becomes of the sequence that they came in. `T` is what is read of one.
+pub struct Items<'py, T> {
+    read: Vec<T>,
+    held: Vec<Bound<'py, PyAny>>,
+}
+
+fn text(item: &Bound<'_, PyAny>) -> Option<&'static [u8]> {
+    // SAFETY: `bytes` never change, and whoever reads this holds them: `Items` does, and lends it no longer than itself
+    item.cast_exact::<PyBytes>().ok().map(|text| unsafe { &*std::ptr::from_ref(text.as_bytes()) })
+}
+
+fn row(item: &Bound<'_, PyAny>) -> Option<Given<'static>> {
+    if let Some(text) = text(item) {
+        return Some(Given::Text(text));
+    }
+    // SAFETY: a handle is frozen, and held as a text is
+    item.cast_exact::<State>().ok().map(|state| Given::Handle(unsafe { &*std::ptr::from_ref(&state.get().0) }))
+}
+
+impl<'py> Items<'py, Given<'static>> {
     /// Handles of states, and texts: `bytes`, or a copy of what can be read like them.
-    pub fn rows(values: &Bound<'py, PyAny>) -> PyResult<Items<'py>> {
-        Items::of(values, |item| item.cast_exact::<State>().is_ok())
+    pub fn rows(values: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Items::of(values, row)
     }
 
+    pub fn given(&self) -> &[Given<'_>] {
+        &self.read
+    }
+}
+
+impl<'py> Items<'py, &'static [u8]> {
     /// Texts alone.
-    pub fn texts(values: &Bound<'py, PyAny>) -> PyResult<Items<'py>> {
-        Items::of(values, |_| false)
+    pub fn texts(values: &Bound<'py, PyAny>) -> PyResult<Self> {
+        Items::of(values, text)
     }
 
-    fn of(values: &Bound<'py, PyAny>, may_be: impl Fn(&Bound<'py, PyAny>) -> bool) -> PyResult<Items<'py>> {
-        let py = values.py();
-        let tuple = match values.cast::<PyList>() {
-            Ok(list) => list.to_tuple(),
-            Err(_) => PyTuple::new(py, values.try_iter()?.collect::<PyResult<Vec<_>>>()?)?,
-        };
-        let is_fit = |item: &Bound<'py, PyAny>| item.is_exact_instance_of::<PyBytes>() || may_be(item);
-        if tuple.iter_borrowed().all(|item| is_fit(&item)) {
-            return Ok(Items(tuple));
-        }
-        let fit = tuple.iter().map(|item| {
-            if is_fit(&item) {
-                return Ok(item);
+    pub fn slices(&self) -> &[&[u8]] {
+        &self.read
+    }
+}
+
+impl<'py, T> Items<'py, T> {
+    fn of(values: &Bound<'py, PyAny>, read: impl Fn(&Bound<'py, PyAny>) -> Option<T>) -> PyResult<Self> {
+        let n = values.len().unwrap_or(0);
+        let mut items = Items { read: Vec::with_capacity(n), held: Vec::with_capacity(n) };
+        // one pass, as each item may have to come from far away in memory
+        if let Ok(list) = values.cast::<PyList>() {
+            for item in list {
+                items.add(item, &read)?;
             }
-            Ok(PyBytes::new(py, &item.extract::<PyBackedBytes>()?).into_any())
-        });
-        Ok(Items(PyTuple::new(py, fit.collect::<PyResult<Vec<_>>>()?)?))
+        } else {
+            for item in values.try_iter()? {
+                items.add(item?, &read)?;
+            }
+        }
+        Ok(items)
     }
 
-    pub fn given(&self) -> Vec<Given<'_>> {
-        let given = |item: Borrowed<'_, 'py, PyAny>| match item.cast_exact::<PyBytes>() {
-            // SAFETY: `bytes` never change, and the tuple holds them for as long as it is borrowed
-            Ok(text) => Given::Text(unsafe { &*std::ptr::from_ref(text.as_bytes()) }),
-            Err(_) => match item.cast_exact::<State>() {
-                // SAFETY: a handle is frozen, and the tuple holds it for as long as it is borrowed
-                Ok(state) => Given::Handle(unsafe { &*std::ptr::from_ref(&state.get().0) }),
-                Err(_) => Given::Text(b""),
-            },
-        };
-        self.0.iter_borrowed().map(given).collect()
-    }
-
-    /// Of texts.
-    pub fn slices(&self) -> Vec<&[u8]> {
-        let slice = |item: Borrowed<'_, 'py, PyAny>| match item.cast_exact::<PyBytes>() {
-            // SAFETY: as above
-            Ok(text) => unsafe { &*std::ptr::from_ref(text.as_bytes()) },
-            Err(_) => &[],
-        };
-        self.0.iter_borrowed().map(slice).collect()
+    #[inline(always)]
+    fn add(&mut self, item: Bound<'py, PyAny>, read: &impl Fn(&Bound<'py, PyAny>) -> Option<T>) -> PyResult<()> {
+        if let Some(found) = read(&item) {
+            self.read.push(found);
+            self.held.push(item);
+            return Ok(());
+        }
+        let copy = PyBytes::new(item.py(), &item.extract::<PyBackedBytes>()?).into_any();
+        self.read.extend(read(&copy));
+        self.held.push(copy);
+        Ok(())
     }
 
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.read.len()
+    }
+}
+
+impl<T> Drop for Items<'_, T> {
+    fn drop(&mut self) {
+        let mut held = std::mem::take(&mut self.held).into_iter();
+        while let Some(item) = held.next() {
+            if let Some(later) = held.as_slice().get(AHEAD) {
+                prefetch(later.as_ptr().cast());
+            }
+            drop(item);
+        }
     }
 }

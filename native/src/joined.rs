@@ -1,24 +1,29 @@
 //! Operations that stand for several that often stand together.
 
 use crate::access;
-use crate::code::{Fields, Place, Test};
+use crate::code::{Fields, Test};
 use crate::failure::{Halt, at};
 use crate::gas::read;
-use crate::machine::Machine;
+use crate::machine::{Machine, push};
 use crate::operators::{self, Op2, of_integers};
 use crate::value::Value;
 use crate::walk::scalars_equal;
 
-impl Machine<'_> {
-    /// `value == constant`, the constant a string.
+impl<'p> Machine<'p> {
+    /// `value == constant`, the constant a string, in the place of the value.
     #[inline]
-    pub(crate) fn is_text(&mut self, value: &Value, constant: u32) -> Result<bool, Halt> {
+    pub(crate) fn is_text_in_place(&mut self, constant: u32, negated: bool) -> Result<(), Halt> {
         let text = &self.code.constants[constant as usize];
-        if let (Value::Short(a), Value::Short(b)) = (value, text) {
-            return Ok(a == b);
-        }
-        self.context.charge(read(value) + read(text))?;
-        Ok(scalars_equal(value, text))
+        let Some(top) = self.stack.last_mut() else { return Ok(()) };
+        let equal = match (&*top, text) {
+            (Value::Short(a), Value::Short(b)) => a == b,
+            (value, text) => {
+                self.context.meter.charge(read(value) + read(text))?;
+                scalars_equal(value, text)
+            }
+        };
+        std::mem::replace(top, Value::Bool(equal != negated)).discard();
+        Ok(())
     }
 
     /// The two operands on top are integers, and their result takes their place: written there at once, as a value that is written in parts
@@ -46,28 +51,46 @@ impl Machine<'_> {
     }
 
     /// `free op constant`
-    #[inline]
-    pub(crate) fn free_binary(&mut self, site: u32, op: Op2, constant: u32, base: usize) -> Result<Value, Halt> {
+    #[inline(never)]
+    pub(crate) fn free_binary(&mut self, site: u32, op: Op2, constant: u32, base: usize) -> Result<(), Halt> {
         let site = &self.code.sites[site as usize];
         let left = access::member(&self.stack[base], &site.name, &site.hint).unwrap_or(&Value::Null);
-        match (op, left, &self.code.constants[constant as usize]) {
-            (Op2::Equal, Value::Short(a), Value::Short(b)) => Ok(Value::Bool(a == b)),
-            (Op2::Differs, Value::Short(a), Value::Short(b)) => Ok(Value::Bool(a != b)),
-            (op, left, right) => operators::binary(&mut self.context, op, left, right),
-        }
+        let value = match (op, left, &self.code.constants[constant as usize]) {
+            (Op2::Equal, Value::Short(a), Value::Short(b)) => Value::Bool(a == b),
+            (Op2::Differs, Value::Short(a), Value::Short(b)) => Value::Bool(a != b),
+            (op, left, right) => operators::binary(&mut self.context, op, left, right)?,
+        };
+        push(&mut self.stack, value);
+        Ok(())
     }
 
     /// `local.name`
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<(), Halt> {
+        match access::near(&self.stack[base + usize::from(slot)], &self.code.sites[site as usize]) {
+            Some(found) => {
+                let value = found.clone();
+                push(&mut self.stack, value);
+                Ok(())
+            }
+            None => self.search_local_field(slot, site, base),
+        }
+    }
+
+    #[inline(never)]
+    fn search_local_field(&mut self, slot: u16, site: u32, base: usize) -> Result<(), Halt> {
+        let value = self.local_field((slot, site), base)?.clone();
+        push(&mut self.stack, value);
+        Ok(())
+    }
+
+    /// As `push_local_field`, where it stands.
+    #[inline(always)]
+    fn local_field(&self, (slot, site): (u16, u32), base: usize) -> Result<&Value, Halt> {
         let at_site = &self.code.sites[site as usize];
         let value = &self.stack[base + usize::from(slot)];
         match access::field_ref(&self.context, value, &at_site.name, &at_site.hint) {
-            Ok(found) => {
-                let value = found.unwrap_or(&Value::Null).clone();
-                self.stack.push(value);
-                Ok(())
-            }
+            Ok(found) => Ok(found.unwrap_or(&Value::Null)),
             Err(halt) => Err(self.no_local_field(halt, (slot, site), base)),
         }
     }
@@ -81,48 +104,75 @@ impl Machine<'_> {
         }
     }
 
-    #[inline]
-    pub(crate) fn binary_fields(&mut self, fields: &Fields, base: usize) -> Result<Value, Halt> {
-        let read = |(slot, site, _): (u16, u32, Place)| {
-            let site = &self.code.sites[site as usize];
-            let found =
-                access::field_ref(&self.context, &self.stack[base + usize::from(slot)], &site.name, &site.hint)?;
-            Ok::<_, Halt>(found.unwrap_or(&Value::Null))
-        };
-        let failed = |machine: &Self, halt: Halt, (slot, site, place): (u16, u32, Place)| {
-            at(machine.no_local_field(halt, (slot, site), base), place)
-        };
-        let left = match read(fields.left) {
-            Ok(value) => value,
-            Err(halt) => return Err(failed(self, halt, fields.left)),
-        };
-        let right = match read(fields.right) {
-            Ok(value) => value,
-            Err(halt) => return Err(failed(self, halt, fields.right)),
-        };
-        operators::binary(&mut self.context, fields.op, left, right)
+    /// `a.b op c.d`
+    #[inline(always)]
+    pub(crate) fn binary_fields(&mut self, index: u32, base: usize) -> Result<(), Halt> {
+        let fields = &self.code.fields[index as usize];
+        let ((left, left_site, _), (right, right_site, _)) = (fields.left, fields.right);
+        let found = (
+            access::near(&self.stack[base + usize::from(left)], &self.code.sites[left_site as usize]),
+            access::near(&self.stack[base + usize::from(right)], &self.code.sites[right_site as usize]),
+        );
+        if let (Some(Value::Int(x)), Some(Value::Int(y))) = found {
+            if let Some(value) = of_integers(fields.op, *x, *y) {
+                push(&mut self.stack, value);
+                return Ok(());
+            }
+        }
+        self.search_binary_fields(fields, base)
     }
 
+    #[inline(never)]
+    fn search_binary_fields(&mut self, fields: &Fields, base: usize) -> Result<(), Halt> {
+        let ((left, left_site, left_place), (right, right_site, right_place)) = (fields.left, fields.right);
+        let left = self.local_field((left, left_site), base).map_err(|halt| at(halt, left_place))?.clone();
+        let right = self.local_field((right, right_site), base).map_err(|halt| at(halt, right_place))?.clone();
+        let value = operators::binary(&mut self.context, fields.op, &left, &right)?;
+        left.discard();
+        right.discard();
+        push(&mut self.stack, value);
+        Ok(())
+    }
+
+    /// `if local.name == constant`: where to go on. What stands there may be another test of the same field, and so on.
     #[inline]
-    pub(crate) fn test(&mut self, test: &Test, base: usize) -> Result<bool, Halt> {
+    pub(crate) fn test(&mut self, index: u32, base: usize) -> Result<usize, Halt> {
+        let code = self.code;
+        let mut test = &code.tests[index as usize];
         self.context.charge(u64::from(test.weight)).map_err(|halt| at(halt, test.unit_place))?;
-        let site = &self.code.sites[test.site as usize];
-        let slot = &self.stack[base + usize::from(test.slot)];
-        let found = match access::field_ref(&self.context, slot, &site.name, &site.hint) {
-            Ok(found) => found,
-            Err(halt) => {
-                return Err(at(self.no_local_field(halt, (test.slot, test.site), base), test.field_place));
+        let found = access::near(&self.stack[base + usize::from(test.slot)], &code.sites[test.site as usize]);
+        let Some(Value::Short(kind)) = found else { return self.search_test(test, base) };
+        while let Value::Short(text) = &code.constants[test.constant as usize] {
+            if (kind == text) != test.negated {
+                return Ok(test.at as usize + 1);
             }
-        };
-        let text = &self.code.constants[test.constant as usize];
-        let equal = match (found, text) {
-            (Some(Value::Short(a)), Value::Short(b)) => a == b,
-            (found, text) => {
-                let found = found.unwrap_or(&Value::Null);
-                self.context.meter.charge(read(found) + read(text))?;
-                scalars_equal(found, text)
+            let Some(next) = test.next else { return Ok(test.exit as usize) };
+            test = &code.tests[next as usize];
+            self.context.meter.charge(u64::from(test.weight)).map_err(|halt| at(halt, test.unit_place))?;
+        }
+        self.search_test(test, base)
+    }
+
+    /// As `test`, of any two strings or none; the weight is paid.
+    #[inline(never)]
+    fn search_test(&mut self, mut test: &'p Test, base: usize) -> Result<usize, Halt> {
+        let code = self.code;
+        loop {
+            self.at = test.at as usize;
+            let found = self.local_field((test.slot, test.site), base).map_err(|halt| at(halt, test.field_place))?;
+            let text = &code.constants[test.constant as usize];
+            let charge = match (found, text) {
+                (Value::Short(_), Value::Short(_)) => 0,
+                (found, text) => read(found) + read(text),
+            };
+            let equal = scalars_equal(found, text);
+            self.context.charge(charge)?;
+            if equal != test.negated {
+                return Ok(test.at as usize + 1);
             }
-        };
-        Ok(equal != test.negated)
+            let Some(next) = test.next else { return Ok(test.exit as usize) };
+            test = &code.tests[next as usize];
+            self.context.charge(u64::from(test.weight)).map_err(|halt| at(halt, test.unit_place))?;
+        }
     }
 }

@@ -15,7 +15,8 @@ use crate::number_text::from_text;
 use crate::quick;
 use crate::scan::plain_end;
 use crate::scratch::Scratch;
-use crate::skim::{Slots, Wanted};
+use crate::skim::Slots;
+use crate::template::Skimmer;
 use crate::text::Str;
 use crate::value::{List, MAX_DEPTH, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, MAX_TEXT, Map, Value};
 
@@ -63,8 +64,9 @@ impl Reader {
     }
 
     /// Check a document that is a map and write its wanted members into `out`; false where it must be read in full.
-    pub fn skim<S: Slots>(&mut self, raw: &[u8], wanted: &Wanted, mut out: S) -> bool {
-        raw.len() * GROWTH <= MAX_TEXT && quick::skim(raw, wanted, MAX_DEPTH, &mut self.scratch, &mut out)
+    #[inline]
+    pub fn skim<S: Slots>(&mut self, raw: &[u8], skimmer: &mut Skimmer<'_>, mut out: S) -> bool {
+        raw.len() * GROWTH <= MAX_TEXT && skimmer.skim(raw, &mut self.scratch, &mut out)
     }
 
     /// As `read`, without the limits of size and with another one of depth: for texts that hold documents.

@@ -36,6 +36,7 @@ mod maps;
 mod node;
 mod number;
 mod number_text;
+mod operations;
 mod operators;
 mod outcome;
 mod program;
@@ -48,14 +49,17 @@ mod scan;
 mod scratch;
 mod share;
 mod skim;
+mod skimming;
 mod state;
 mod statements;
 mod strings;
+mod template;
 #[cfg(test)]
 mod tests;
 mod text;
 mod value;
 mod walk;
+mod whole;
 mod wide;
 
 use pyo3::prelude::*;

@@ -3,14 +3,11 @@
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 
-use crate::access;
-use crate::arguments::{Args, check_arity};
-use crate::builtins::{call_function, call_method};
+use crate::arguments::check_arity;
 use crate::code::{Code, Kind, Op};
 use crate::context::Context;
 use crate::failure::{At, Halt, Stop, engine_bug, fail, shown_text};
 use crate::loops::Loop;
-use crate::operators;
 use crate::value::Value;
 
 thread_local! {
@@ -36,7 +33,7 @@ pub struct Machine<'p> {
     frames: Vec<Frame>,
     pub(crate) loops: Vec<Loop>,
     /// The operation that is running.
-    at: usize,
+    pub(crate) at: usize,
     /// During an `apply`: the state before it, which is also the run's first argument. A failure leaves it as it was.
     pub before: Value,
     /// See `PANIC`.
@@ -50,6 +47,27 @@ thread_local! {
 
 /// Larger stacks are not kept.
 const SPARE_SLOTS: usize = 1024;
+
+/// Push in place: a value that is written in parts and then copied as a whole makes the processor wait.
+#[inline(always)]
+pub(crate) fn push(stack: &mut Vec<Value>, value: Value) {
+    if stack.len() == stack.capacity() {
+        grow(stack);
+    }
+    stack.push(value);
+}
+
+/// Push a copy of a value.
+#[inline(always)]
+pub(crate) fn push_copy(stack: &mut Vec<Value>, value: &Value) {
+    push(stack, value.clone());
+}
+
+#[cold]
+#[inline(never)]
+fn grow(stack: &mut Vec<Value>) {
+    stack.reserve(64);
+}
 
 impl Drop for Machine<'_> {
     fn drop(&mut self) {
@@ -146,22 +164,24 @@ impl<'p> Machine<'p> {
     }
 
     /// The arguments are on the stack: make room for the other slots.
+    #[inline]
     fn enter(&mut self, function: usize, base: usize, back: usize) -> usize {
         let callee = &self.code.functions[function];
         for _ in self.stack.len()..base + callee.locals.len() {
-            self.stack.push(Value::Unbound);
+            push(&mut self.stack, Value::Unbound);
         }
         self.frames.push(Frame { function, base, back, loops: self.loops.len() });
         callee.entry
     }
 
-    fn pop(&mut self) -> Value {
+    #[inline(always)]
+    pub(crate) fn pop(&mut self) -> Value {
         self.stack.pop().unwrap_or(Value::Unbound)
     }
 
     /// Drop what stands from `length` on.
     #[inline]
-    fn discard_to(&mut self, length: usize) {
+    pub(crate) fn discard_to(&mut self, length: usize) {
         while self.stack.len() > length {
             self.pop().discard();
         }
@@ -178,152 +198,35 @@ impl<'p> Machine<'p> {
             pc += 1;
             match code.ops[self.at] {
                 Op::Unit(weight) => self.context.charge(u64::from(weight))?,
-                Op::Constant(index) => self.stack.push(code.constants[index as usize].clone()),
-                Op::Local(slot) => {
-                    let value = &self.stack[base + slot as usize];
-                    if matches!(value, Value::Unbound) {
-                        return Err(self.unbound(slot));
-                    }
-                    let value = value.clone();
-                    self.stack.push(value);
-                }
+                Op::Constant(index) => push_copy(&mut self.stack, &code.constants[index as usize]),
+                Op::Local(slot) => self.push_local(slot, base)?,
                 Op::LocalField { slot, site } => self.push_local_field(slot, site, base)?,
-                Op::Free(site) => {
-                    let site = &code.sites[site as usize];
-                    let found = access::member(&self.stack[base], &site.name, &site.hint);
-                    let value = found.cloned().unwrap_or(Value::Null);
-                    self.stack.push(value);
+                Op::Field(site) => self.field(site)?,
+                Op::Binary(op) => {
+                    if !self.integers_in_place(op) {
+                        self.binary(op)?;
+                    }
                 }
-                Op::FreeBinary { site, op, constant } => {
-                    let value = self.free_binary(site, op, constant, base)?;
-                    self.stack.push(value);
+                Op::BinaryConstant { op, constant } => {
+                    if !self.integer_in_place(op, &code.constants[constant as usize]) {
+                        self.binary_constant(op, constant)?;
+                    }
                 }
-                Op::FreeField { outer, inner } => {
-                    let (outer, inner) = (&code.sites[outer as usize], &code.sites[inner as usize]);
-                    let found = access::member(&self.stack[base], &outer.name, &outer.hint).unwrap_or(&Value::Null);
-                    let found = access::field_ref(&self.context, found, &inner.name, &inner.hint)?;
-                    let value = found.unwrap_or(&Value::Null).clone();
-                    self.stack.push(value);
-                }
-                Op::Field(site) => {
-                    let site = &code.sites[site as usize];
+                Op::BinaryFields(index) => self.binary_fields(index, base)?,
+                Op::IsText { constant, negated } => self.is_text_in_place(constant, negated)?,
+                Op::Test(index) => pc = self.test(index, base)?,
+                Op::Not => {
                     if let Some(top) = self.stack.last_mut() {
-                        let found = access::field_ref(&self.context, top, &site.name, &site.hint)?;
-                        let value = found.unwrap_or(&Value::Null).clone();
+                        let value = Value::Bool(!top.is_true());
                         std::mem::replace(top, value).discard();
                     }
                 }
-                Op::Index => {
-                    let key = self.pop();
-                    let container = self.pop();
-                    let value = access::index(&mut self.context, &container, &key)?;
-                    container.discard();
-                    key.discard();
-                    self.stack.push(value);
-                }
-                Op::Slice { start, stop } => {
-                    let stop = stop.then(|| self.pop());
-                    let start = start.then(|| self.pop());
-                    let value = self.pop();
-                    let part = access::cut(&mut self.context, &value, start.as_ref(), stop.as_ref())?;
-                    self.stack.push(part);
-                }
-                Op::Binary(op) => {
-                    if self.integers_in_place(op) {
-                        continue;
-                    }
-                    let right = self.pop();
-                    let left = self.pop();
-                    let value = operators::binary(&mut self.context, op, &left, &right)?;
-                    left.discard();
-                    right.discard();
-                    self.stack.push(value);
-                }
-                Op::BinaryConstant { op, constant } => {
-                    let right = &code.constants[constant as usize];
-                    if self.integer_in_place(op, right) {
-                        continue;
-                    }
-                    let left = self.pop();
-                    let value = operators::binary(&mut self.context, op, &left, right)?;
-                    left.discard();
-                    self.stack.push(value);
-                }
-                Op::BinaryFields(index) => {
-                    let value = self.binary_fields(&code.fields[index as usize], base)?;
-                    self.stack.push(value);
-                }
-                Op::IsText { constant, negated } => {
-                    let left = self.pop();
-                    let holds = self.is_text(&left, constant)? != negated;
-                    left.discard();
-                    self.stack.push(Value::Bool(holds));
-                }
-                Op::Test(index) => {
-                    let test = &code.tests[index as usize];
-                    if !self.test(test, base)? {
-                        pc = test.exit as usize;
-                    }
-                }
-                Op::Not => {
-                    let value = self.pop();
-                    self.stack.push(Value::Bool(!value.is_true()));
-                }
-                Op::Negate => {
-                    let value = self.pop();
-                    let negated = operators::negate(&mut self.context, &value)?;
-                    self.stack.push(negated);
-                }
-                Op::List(count) => {
-                    let items = self.stack.split_off(self.stack.len() - count as usize);
-                    let list = self.context.list(items);
-                    self.stack.push(list);
-                }
-                Op::Map(shape) => self.make_map(shape),
-                Op::ComputedMap(index) => self.make_computed_map(index)?,
-                Op::NewList => self.stack.push(self.context.list(Vec::new())),
-                Op::NewMap => self.stack.push(self.context.map(crate::map::Entries::new())),
-                Op::Append => self.append_element()?,
-                Op::Put(place) => self.put_entry(code.key_places[place as usize])?,
-                Op::Unbind(slots) => {
-                    for &slot in &code.slots[slots as usize] {
-                        self.stack[base + usize::from(slot)] = Value::Unbound;
-                    }
-                }
-                Op::Call { function, count } => {
-                    let callee = &code.functions[function as usize];
-                    let count = count as usize;
-                    check_arity("arity.function", &callee.name, (callee.params, callee.params), count)?;
-                    base = self.stack.len() - count;
-                    pc = self.enter(function as usize, base, pc);
-                }
-                Op::Function(call) => {
-                    let call = &code.calls[call as usize];
-                    let first = self.stack.len() - call.positional - call.names.len();
-                    let (values, given) = self.stack[first..].split_at(call.positional);
-                    let args = Args { values, names: &call.names, given };
-                    let value = call_function(&mut self.context, call.index, &args)?;
-                    self.discard_to(first);
-                    self.stack.push(value);
-                }
-                Op::Method(call) => {
-                    let call = &code.calls[call as usize];
-                    let first = self.stack.len() - call.positional - call.names.len();
-                    let (below, above) = self.stack.split_at(first);
-                    let (values, given) = above.split_at(call.positional);
-                    let args = Args { values, names: &call.names, given };
-                    let receiver = &below[first - 1];
-                    let value = call_method(&mut self.context, call.index, receiver, &args)?;
-                    self.discard_to(first - 1);
-                    self.stack.push(value);
-                }
-                Op::Pop => drop(self.pop()),
-                Op::Jump(to) => pc = to as usize,
                 Op::JumpIfFalse(to) => {
-                    if !self.stack.last().is_some_and(Value::is_true) {
+                    let value = self.pop();
+                    if !value.is_true() {
                         pc = to as usize;
                     }
-                    self.pop().discard();
+                    value.discard();
                 }
                 Op::And(to) => {
                     if self.stack.last().is_some_and(Value::is_true) {
@@ -339,70 +242,60 @@ impl<'p> Machine<'p> {
                         self.pop().discard();
                     }
                 }
-                Op::Iterate => self.start_loop()?,
+                Op::Jump(to) => pc = to as usize,
                 Op::Next(round) => {
                     let round = &code.rounds[round as usize];
                     if !self.next_round(round, base)? {
                         pc = round.exit as usize;
                     }
                 }
-                Op::Leave => drop(self.loops.pop()),
-                Op::Return => {
-                    let value = self.pop();
-                    let Some(frame) = self.frames.pop() else { return Ok(value) };
-                    self.loops.truncate(frame.loops);
-                    self.discard_to(frame.base);
-                    let Some(caller) = self.frames.last() else { return Ok(value) };
-                    base = caller.base;
-                    pc = frame.back;
-                    self.stack.push(value);
-                }
-                Op::ReturnMerged { slot, shape } => self.merge_into_slot(base + usize::from(slot), shape)?,
+                Op::Append => self.append_element()?,
                 Op::SetLocal(slot) => {
                     let value = self.pop();
                     std::mem::replace(&mut self.stack[base + slot as usize], value).discard();
                 }
-                Op::SetField(site) => {
-                    let target = self.pop();
-                    let value = self.pop();
-                    access::write_field(&mut self.context, &target, &code.sites[site as usize].name, value)?;
+                Op::Call { function, count } => {
+                    let callee = &code.functions[function as usize];
+                    let count = count as usize;
+                    if count != callee.params {
+                        check_arity("arity.function", &callee.name, (callee.params, callee.params), count)?;
+                    }
+                    base = self.stack.len() - count;
+                    pc = self.enter(function as usize, base, pc);
                 }
-                Op::SetIndex => {
-                    let key = self.pop();
-                    let target = self.pop();
-                    let value = self.pop();
-                    access::write_index(&mut self.context, &target, &key, value)?;
+                Op::Return => {
+                    let Some(frame) = self.frames.pop() else { return Ok(self.pop()) };
+                    self.leave(&frame);
+                    let Some(caller) = self.frames.last() else { return Ok(self.pop()) };
+                    base = caller.base;
+                    pc = frame.back;
                 }
-                Op::ReadField(site) => {
-                    let site = &code.sites[site as usize];
-                    let target = &self.stack[self.stack.len() - 1];
-                    let found = access::field_ref(&self.context, target, &site.name, &site.hint)?;
-                    let value = found.unwrap_or(&Value::Null).clone();
-                    self.stack.push(value);
-                }
-                Op::ReadIndex => {
-                    let top = self.stack.len();
-                    let (target, key) = (&self.stack[top - 2], &self.stack[top - 1]);
-                    let value = access::index(&mut self.context, target, key)?;
-                    self.stack.push(value);
-                }
-                Op::StoreField(site) => {
-                    let value = self.pop();
-                    let target = self.pop();
-                    access::write_field(&mut self.context, &target, &code.sites[site as usize].name, value)?;
-                }
-                Op::StoreIndex => {
-                    let value = self.pop();
-                    let key = self.pop();
-                    let target = self.pop();
-                    access::write_index(&mut self.context, &target, &key, value)?;
-                }
-                Op::Unpack(slots) => {
-                    let value = self.pop();
-                    self.unpack(&value, &code.slots[slots as usize], base)?;
-                }
+                Op::Pop => self.pop().discard(),
+                Op::Map(shape) => self.make_map(shape),
+                Op::Merge(shape) => self.merge(shape)?,
+                Op::ReturnMerged { slot, shape } => self.merge_into_slot(base + usize::from(slot), shape)?,
+                Op::Function(call) => self.call_function(call)?,
+                Op::Method(call) => self.call_method(call)?,
+                Op::Iterate => self.start_loop()?,
+                Op::NewList => self.new_list(),
+                Op::Unbind(slots) => self.unbind(slots, base),
+                Op::Free(site) => self.push_free(site, base),
+                Op::FreeBinary { site, op, constant } => self.free_binary(site, op, constant, base)?,
+                Op::FreeField { outer, inner } => self.push_free_field(outer, inner, base)?,
+                other => self.seldom(other, base)?,
             }
         }
+    }
+
+    /// The value on top is that of a function: its slots go.
+    #[inline]
+    fn leave(&mut self, frame: &Frame) {
+        if self.loops.len() > frame.loops {
+            self.loops.truncate(frame.loops);
+        }
+        let value = self.pop();
+        self.discard_to(frame.base);
+        push(&mut self.stack, value);
     }
 
     #[cold]

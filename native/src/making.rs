@@ -1,14 +1,12 @@
-//! Operations that make containers: map literals, the elements of comprehensions, and `state | {...}` in place.
+//! Operations that make containers: map literals, the elements of comprehensions, and `operand | {...}`.
 
 use crate::access::store;
 use crate::code::{Place, Shape};
 use crate::failure::{Halt, at, fail, shown_text};
 use crate::gas::{lookup, made_map};
-use crate::machine::Machine;
+use crate::machine::{Machine, push};
 use crate::map::Entries;
-use crate::node::Ptr;
 use crate::operators::{Op2, binary, check_list};
-use crate::text::Str;
 use crate::value::{MAX_KEY, MAX_MAP, Value};
 
 /// The charge for an element of a list comprehension.
@@ -16,15 +14,16 @@ const ELEMENT: u64 = 2;
 
 impl Machine<'_> {
     /// A map literal whose keys are all written as strings; its values are on the stack.
+    #[inline(never)]
     pub(crate) fn make_map(&mut self, shape: u32) {
         let shape = &self.code.shapes[shape as usize];
         let first = self.stack.len() - shape.keys.len();
         let values = &mut self.stack[first..];
         let take = |&at: &u16| std::mem::replace(&mut values[usize::from(at)], Value::Null);
         let entries = shape.keys.iter().cloned().zip(shape.order.iter().map(take)).collect();
-        self.stack.truncate(first);
+        self.drop_nulls(first);
         let map = self.context.map(Entries::from_sorted(entries));
-        self.stack.push(map);
+        push(&mut self.stack, map);
     }
 
     /// A map literal with computed keys; keys and values are on the stack in turns.
@@ -60,9 +59,10 @@ impl Machine<'_> {
     }
 
     /// The element of a list comprehension goes into the list below it.
+    #[inline]
     pub(crate) fn append_element(&mut self) -> Result<(), Halt> {
         self.context.charge(ELEMENT)?;
-        let value = self.stack.pop().unwrap_or(Value::Null);
+        let value = self.pop();
         if let Some(Value::List(list)) = self.stack.last() {
             // nobody else can see the list yet, so what goes in cannot hold it
             check_list(list.items().len() as u64 + 1)?;
@@ -86,64 +86,92 @@ impl Machine<'_> {
         store(&mut self.context, map, target, name, value)
     }
 
+    /// `operand | {literal}`: the operand stands below the values, a map is made of the operand's. One that nobody else holds is changed in
+    /// place.
+    #[inline(never)]
+    pub(crate) fn merge(&mut self, shape: u32) -> Result<(), Halt> {
+        let shape = &self.code.shapes[shape as usize];
+        let first = self.stack.len() - shape.keys.len();
+        let in_place = match &self.stack[first - 1] {
+            Value::Map(map) => map.is_unique_but(0) && map.entries().len() + shape.keys.len() <= MAX_MAP,
+            _ => false,
+        };
+        let operand = std::mem::replace(&mut self.stack[first - 1], Value::Null);
+        let merged = if in_place { self.merged_in_place(operand, shape) } else { self.merged_copy(&operand, shape) };
+        self.stack[first - 1] = merged?;
+        Ok(())
+    }
+
     /// `state | {literal}`, the operand of a `return` of `apply`. Where that ends the run, the state before is not needed any more, so a map
     /// that only this slot and `before` hold is changed in place. Nothing can fail after that.
+    #[inline(never)]
     pub(crate) fn merge_into_slot(&mut self, slot: usize, shape: u32) -> Result<(), Halt> {
         let shape = &self.code.shapes[shape as usize];
-        let n = shape.keys.len();
         let in_place = match (&self.stack[slot], &self.before) {
             (Value::Map(map), Value::Map(before)) => {
-                map.same(before) && map.is_unique_but(1) && self.is_outermost() && map.entries().len() + n <= MAX_MAP
+                map.same(before)
+                    && map.is_unique_but(1)
+                    && self.is_outermost()
+                    && map.entries().len() + shape.keys.len() <= MAX_MAP
             }
             _ => false,
         };
-        if !in_place {
-            return self.merge_copy(slot, shape);
-        }
-        let Value::Map(map) = &self.stack[slot] else { return Ok(()) };
-        self.context.charge(made_map((map.entries().len() + n) as u64))?;
-        self.before = Value::Unbound;
-        let Value::Map(map) = std::mem::replace(&mut self.stack[slot], Value::Unbound) else { return Ok(()) };
-        let first = self.stack.len() - n;
-        for (key, &at) in shape.keys.iter().zip(&shape.order) {
-            let value = std::mem::replace(&mut self.stack[first + usize::from(at)], Value::Null);
-            replace(&map, key, value);
-        }
-        self.stack.truncate(first);
-        map.adopt(self.context.epoch);
-        self.stack.push(Value::Map(map));
+        let merged = if in_place {
+            // out of gas is the one failure that is left: the state before must have its map then
+            let Value::Map(map) = &self.stack[slot] else { return Ok(()) };
+            self.context.meter.check(made_map((map.entries().len() + shape.keys.len()) as u64))?;
+            std::mem::replace(&mut self.before, Value::Unbound).discard();
+            let state = std::mem::replace(&mut self.stack[slot], Value::Unbound);
+            self.merged_in_place(state, shape)
+        } else {
+            let state = self.stack[slot].clone();
+            self.merged_copy(&state, shape)
+        };
+        push(&mut self.stack, merged?);
         Ok(())
     }
-}
 
-impl Machine<'_> {
-    /// As `merge_into_slot`, into a new map.
-    fn merge_copy(&mut self, slot: usize, shape: &Shape) -> Result<(), Halt> {
+    /// The map with the values of a literal, which are taken from the stack. Nobody else holds the map.
+    #[inline]
+    fn merged_in_place(&mut self, operand: Value, shape: &Shape) -> Result<Value, Halt> {
+        let Value::Map(map) = &operand else { return Ok(operand) };
         let n = shape.keys.len();
+        self.context.charge(made_map((map.entries().len() + n) as u64))?;
         let first = self.stack.len() - n;
-        let (below, values) = self.stack.split_at_mut(first);
-        let Value::Map(map) = &below[slot] else {
+        let values = &mut self.stack[first..];
+        let take = |&at: &u16| std::mem::replace(&mut values[usize::from(at)], Value::Null);
+        map.change(|entries| entries.put_all(shape.keys.iter().zip(shape.order.iter().map(take))));
+        map.adopt(self.context.epoch);
+        self.drop_nulls(first);
+        Ok(operand)
+    }
+
+    /// As `merged_in_place`, of any operand: a new map.
+    fn merged_copy(&mut self, operand: &Value, shape: &Shape) -> Result<Value, Halt> {
+        let n = shape.keys.len();
+        let Value::Map(map) = operand else {
+            // an error, but null of null where that is allowed
             let right = self.context.map(Entries::new());
-            let failed = binary(&mut self.context, Op2::Union, &below[slot], &right);
-            return failed.map(drop);
+            self.discard_to(self.stack.len() - n);
+            return binary(&mut self.context, Op2::Union, operand, &right);
         };
         self.context.charge(made_map((map.entries().len() + n) as u64))?;
+        let first = self.stack.len() - n;
+        let values = &mut self.stack[first..];
         let take = |&at: &u16| std::mem::replace(&mut values[usize::from(at)], Value::Null);
-        let merged = map.entries().updated(n, shape.keys.iter().zip(shape.order.iter().map(take)));
+        let mut merged = map.entries().copied(n);
+        merged.put_all(shape.keys.iter().zip(shape.order.iter().map(take)));
+        self.drop_nulls(first);
         if merged.len() > MAX_MAP {
             return Err(fail("limit.map").into());
         }
-        let merged = self.context.map(merged);
-        self.stack.truncate(first);
-        self.stack.push(merged);
-        Ok(())
+        Ok(self.context.map(merged))
     }
-}
 
-fn replace(map: &Ptr<crate::value::Map>, key: &Str, value: Value) {
-    let old = map.change(|entries| match entries.get_mut(key) {
-        Some(place) => Some(std::mem::replace(place, value)),
-        None => entries.insert(key.clone(), value),
-    });
-    drop(old);
+    /// Cut the stack where nulls follow, which were left in the place of values.
+    #[inline(always)]
+    fn drop_nulls(&mut self, first: usize) {
+        // SAFETY: shorter than it is; what stands behind needs no drop
+        unsafe { self.stack.set_len(first) }
+    }
 }

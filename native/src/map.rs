@@ -60,6 +60,13 @@ impl Entries {
         }
     }
 
+    /// The value of a key that stands at `place` of a map of a few entries.
+    #[inline(always)]
+    pub fn at(&self, place: usize, key: &Str) -> Option<&Value> {
+        let Entries::Few(entries) = self else { return None };
+        entries.get(place).filter(|entry| entry.0 == *key).map(|entry| &entry.1)
+    }
+
     /// As `get`; `hint` is where the same site found a key last time, and is kept up to date.
     #[inline(always)]
     pub fn get_near(&self, key: &Str, hint: usize) -> Option<(&Value, usize)> {
@@ -138,32 +145,31 @@ impl Entries {
     }
 
     /// Take all values out, in any order.
-    pub fn into_values(self) -> impl Iterator<Item = Value> {
-        let (few, many) = match self {
-            Entries::Few(entries) => (Some(entries), None),
-            Entries::Many(tree) => (None, Some(tree)),
-        };
-        few.into_iter().flatten().map(|entry| entry.1).chain(many.into_iter().flat_map(BTreeMap::into_values))
+    #[inline]
+    pub fn each_value(self, mut each: impl FnMut(Value)) {
+        match self {
+            Entries::Few(entries) => entries.into_iter().for_each(|(_, value)| each(value)),
+            Entries::Many(tree) => tree.into_values().for_each(each),
+        }
     }
 
-    /// A copy in which these entries, in order of their keys, are the newer ones.
-    pub fn updated<'a>(&self, n: usize, newer: impl Iterator<Item = (&'a Str, Value)>) -> Entries {
-        let Entries::Few(entries) = self else {
-            let mut copy = self.clone();
-            newer.for_each(|(key, value)| drop(copy.insert(key.clone(), value)));
-            return copy;
-        };
-        let mut copy = Vec::with_capacity(entries.len() + n);
-        let mut older = entries.iter().peekable();
+    /// Put in newer entries.
+    #[inline]
+    pub fn put_all<'a>(&mut self, newer: impl Iterator<Item = (&'a Str, Value)>) {
         for (key, value) in newer {
-            while let Some(entry) = older.next_if(|entry| entry.0 < *key) {
-                copy.push(entry.clone());
+            match self.get_mut(key) {
+                Some(place) => std::mem::replace(place, value).discard(),
+                None => drop(self.insert(key.clone(), value)),
             }
-            older.next_if(|entry| entry.0 == *key);
-            copy.push((key.clone(), value));
         }
-        copy.extend(older.cloned());
-        Entries::from_sorted(copy)
+    }
+
+    /// A copy that has room for so many more.
+    pub fn copied(&self, more: usize) -> Entries {
+        let Entries::Few(entries) = self else { return self.clone() };
+        let mut copy = Vec::with_capacity(entries.len() + more);
+        copy.extend_from_slice(entries);
+        Entries::Few(copy)
     }
 
     /// The entries of both; where both have a key, those of `other`.

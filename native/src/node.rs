@@ -22,6 +22,7 @@ impl Header {
         Header { count: AtomicU32::new(1), epoch: AtomicU32::new(epoch) }
     }
 
+    #[inline(always)]
     pub fn is_shared(&self) -> bool {
         self.epoch.load(Ordering::Relaxed) == SHARED
     }
@@ -36,6 +37,7 @@ impl Header {
         self.epoch.store(SHARED, Ordering::Relaxed);
     }
 
+    #[inline(always)]
     pub fn retain(&self) {
         if self.is_shared() {
             self.count.fetch_add(1, Ordering::Relaxed);
@@ -45,6 +47,7 @@ impl Header {
     }
 
     /// True when that was the last reference.
+    #[inline(always)]
     pub fn release(&self) -> bool {
         if self.is_shared() {
             if self.count.fetch_sub(1, Ordering::Release) != 1 {
@@ -93,6 +96,12 @@ impl<T: Node> Ptr<T> {
         self.header().mark_shared();
     }
 
+    /// # Safety
+    /// `release` of the header said that this was the last reference, and nobody looks at it again.
+    pub unsafe fn destroy(&self) {
+        free(self.0);
+    }
+
     /// The node belongs to the call `epoch`; the caller holds the only reference.
     pub fn adopt(&self, epoch: u32) {
         self.header().epoch.store(epoch, Ordering::Relaxed);
@@ -102,6 +111,7 @@ impl<T: Node> Ptr<T> {
 impl<T: Node> Deref for Ptr<T> {
     type Target = T;
 
+    #[inline(always)]
     fn deref(&self) -> &T {
         // SAFETY: the pointer comes from a leaked box, and is freed only by the drop of the last reference
         unsafe { self.0.as_ref() }
@@ -109,6 +119,7 @@ impl<T: Node> Deref for Ptr<T> {
 }
 
 impl<T: Node> Clone for Ptr<T> {
+    #[inline(always)]
     fn clone(&self) -> Ptr<T> {
         self.header().retain();
         Ptr(self.0)
@@ -116,11 +127,18 @@ impl<T: Node> Clone for Ptr<T> {
 }
 
 impl<T: Node> Drop for Ptr<T> {
+    #[inline(always)]
     fn drop(&mut self) {
         if self.header().release() {
-            // SAFETY: the last reference is gone, so the box that `new` leaked is ours again
-            let mut node = unsafe { Box::from_raw(self.0.as_ptr()) };
-            node.dismantle();
+            free(self.0);
         }
     }
+}
+
+/// The last reference is gone. Out of line, as a drop stands in many places and most of them free nothing.
+#[inline(never)]
+fn free<T: Node>(node: NonNull<T>) {
+    // SAFETY: the last reference is gone, so the box that `new` leaked is ours again
+    let mut node = unsafe { Box::from_raw(node.as_ptr()) };
+    node.dismantle();
 }

@@ -159,9 +159,27 @@ pub fn multiply(a: Number, b: Number) -> Result<Number, OutOfDomain> {
     fit(x.negative != y.negative, U256::product(x.coefficient, y.coefficient), x.scale + y.scale)
 }
 
+/// So many digits of a quotient are tried before all are calculated.
+const FEW_PLACES: u32 = 6;
+
+/// The quotient of small numbers, where it ends after few digits.
+fn divide_small(x: Parts, y: Parts) -> Option<Number> {
+    let up = power(FEW_PLACES.checked_add(y.scale)?.checked_sub(x.scale).filter(|&places| places <= 18)?);
+    let numerator = u128::from(u64::try_from(x.coefficient).ok()?) * up;
+    let (numerator, denominator) = (u64::try_from(numerator).ok()?, u64::try_from(y.coefficient).ok()?);
+    if numerator % denominator != 0 {
+        return None;
+    }
+    let (coefficient, scale) = normal_small(numerator / denominator, FEW_PLACES);
+    Some(Number::build(x.negative != y.negative && coefficient != 0, coefficient.into(), scale))
+}
+
 /// a / b (not 0), rounded as `fit` rounds.
 pub fn divide(a: Number, b: Number) -> Result<Number, OutOfDomain> {
     let (x, y) = (a.parts(), b.parts());
+    if let Some(quotient) = divide_small(x, y) {
+        return Ok(quotient);
+    }
     let (numerator, denominator) = if y.scale >= x.scale {
         (U256::product(x.coefficient, power(y.scale - x.scale)), y.coefficient.into())
     } else {
@@ -241,7 +259,7 @@ pub fn round_to(x: Number, places: u32, mode: Mode) -> Result<Number, OutOfDomai
         return Ok(x);
     }
     let divisor = power(parts.scale - places);
-    let (quotient, rest) = (parts.coefficient / divisor, parts.coefficient % divisor);
+    let (quotient, rest) = quotient_and_rest(parts.coefficient, divisor);
     let up = match mode {
         Mode::HalfEven => rest * 2 > divisor || (rest * 2 == divisor && quotient & 1 == 1),
         Mode::HalfUp => rest * 2 >= divisor,
@@ -267,6 +285,16 @@ pub fn split(amount: Number, n: u32, places: u32) -> Option<Result<(Number, u32,
     Some(large.and_then(|large| Ok((large, rest, exact(parts.negative, base, places)?))))
 }
 
+#[inline]
+fn quotient_and_rest(x: u128, y: u128) -> (u128, u128) {
+    if (x | y) >> 64 == 0 {
+        let (x, y) = (x as u64, y as u64);
+        return (u128::from(x / y), u128::from(x % y));
+    }
+    let quotient = x / y;
+    (quotient, x - quotient * y)
+}
+
 /// The coefficients of both with their signs, at the common scale, and that scale.
 fn aligned(a: Number, b: Number) -> ((bool, U256), (bool, U256), u32) {
     let (x, y) = (a.parts(), b.parts());
@@ -285,10 +313,36 @@ fn signed_sum(x: (bool, U256), y: (bool, U256)) -> (bool, U256) {
 }
 
 /// Without the trailing zeros of the fraction.
-fn normal(mut coefficient: U256, mut scale: u32) -> (U256, u32) {
-    if coefficient.is_zero() {
-        return (coefficient, 0);
+#[inline]
+fn normal(coefficient: U256, scale: u32) -> (U256, u32) {
+    match coefficient.small() {
+        Some(small) => {
+            let (small, scale) = normal_small(small, scale);
+            (u128::from(small).into(), scale)
+        }
+        None => normal_wide(coefficient, scale),
     }
+}
+
+/// As `normal`, of a coefficient of one word, as most are.
+#[inline]
+fn normal_small(mut coefficient: u64, mut scale: u32) -> (u64, u32) {
+    if coefficient == 0 {
+        return (0, 0);
+    }
+    // what is odd has no zero at its end
+    while scale >= 4 && coefficient & 0xf == 0 && coefficient % 10_000 == 0 {
+        coefficient /= 10_000;
+        scale -= 4;
+    }
+    while scale >= 1 && coefficient & 1 == 0 && coefficient % 10 == 0 {
+        coefficient /= 10;
+        scale -= 1;
+    }
+    (coefficient, scale)
+}
+
+fn normal_wide(mut coefficient: U256, mut scale: u32) -> (U256, u32) {
     for step in [16, 4, 1] {
         while scale >= step {
             let (quotient, rest) = coefficient.divided(power(step).into());

@@ -78,6 +78,13 @@ pub fn write_text(x: Number, out: &mut Vec<u8>) {
     }
 }
 
+/// The length of `to_text`.
+pub fn text_size(x: Number) -> usize {
+    let parts = x.parts();
+    let digits = U256::from(parts.coefficient).digits().max(parts.scale + 1);
+    digits as usize + usize::from(parts.negative) + usize::from(parts.scale > 0)
+}
+
 pub fn to_text(x: Number) -> String {
     let mut text = Vec::new();
     write_text(x, &mut text);
@@ -102,6 +109,22 @@ pub fn write_integer(negative: bool, mut value: u64, out: &mut Vec<u8>) {
 }
 
 fn written(negative: bool, coefficient: U256, scale: u32, out: &mut Vec<u8>) {
+    if let Some(small) = coefficient.small().filter(|_| scale < CHUNK) {
+        // the whole part, the point, and the fraction with its zeros in front
+        let one = power(scale) as u64;
+        write_integer(negative, small / one, out);
+        if scale > 0 {
+            out.push(b'.');
+            let start = out.len();
+            out.resize(start + scale as usize, b'0');
+            let mut fraction = small % one;
+            for digit in out[start..].iter_mut().rev() {
+                *digit = b'0' + (fraction % 10) as u8;
+                fraction /= 10;
+            }
+        }
+        return;
+    }
     let mut digits = Vec::with_capacity(96);
     let mut rest = coefficient;
     while !rest.is_zero() {

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::context::Context;
 use crate::failure::{Failure, Halt, fail};
 use crate::gas::{WIDE, lookup, made_list, made_map, made_string, read, wide};
-use crate::number::{self, Number, OutOfDomain};
+use crate::number;
 use crate::text::Str;
 use crate::value::{List, MAX_LIST, MAX_MAP, MAX_STRING, Value};
 use crate::walk::{pair, scalars_equal};
@@ -125,18 +125,18 @@ fn overflow(op: Op2) -> Failure {
 fn arithmetic(context: &mut Context, op: Op2, a: &Value, b: &Value) -> Result<Value, Halt> {
     let (Some(x), Some(y)) = (a.number(), b.number()) else { return Err(wrong(op, a, b)) };
     context.charge(if op == Op2::Divide { WIDE } else { wide(a, b) })?;
-    let compute: fn(Number, Number) -> Result<Number, OutOfDomain> = match op {
-        Op2::Add => number::add,
-        Op2::Subtract => number::subtract,
-        Op2::Multiply => number::multiply,
-        Op2::Divide => number::divide,
-        Op2::FloorDivide => number::floor_divide,
-        _ => number::modulo,
-    };
     if y.is_zero() && matches!(op, Op2::Divide | Op2::FloorDivide | Op2::Modulo) {
         return Err(fail("div_zero.operator").with("op", op.name()).into());
     }
-    compute(x, y).map(Value::from).map_err(|_| overflow(op).into())
+    let result = match op {
+        Op2::Add => number::add(x, y),
+        Op2::Subtract => number::subtract(x, y),
+        Op2::Multiply => number::multiply(x, y),
+        Op2::Divide => number::divide(x, y),
+        Op2::FloorDivide => number::floor_divide(x, y),
+        _ => number::modulo(x, y),
+    };
+    result.map(Value::from).map_err(|_| overflow(op).into())
 }
 
 fn add(context: &mut Context, a: &Value, b: &Value) -> Result<Value, Halt> {

@@ -6,7 +6,7 @@ use crate::event_id::event_id;
 use crate::failure::{At, Failure, Halt, Stop, fail};
 use crate::json_reader::Reader;
 use crate::json_writer::to_json;
-use crate::machine::Machine;
+use crate::machine::{Machine, push_copy};
 use crate::map::Entries;
 use crate::node::FROZEN;
 use crate::number::{self, Number};
@@ -180,7 +180,7 @@ impl Program {
                 if makes_meta {
                     third = event_meta(&context, index);
                 }
-                let applied = machine.apply(apply, event.clone(), third.clone(), apply_gas);
+                let applied = machine.apply(apply, event, &third, apply_gas);
                 gas += machine.context.meter.used();
                 if let Err(stop) = applied {
                     let error = Some(record_of(&stop, gas));
@@ -236,7 +236,7 @@ impl Program {
         };
         let mut machine = Machine::new(&self.code);
         machine.before = state;
-        let applied = machine.apply(apply, event, meta, gas);
+        let applied = machine.apply(apply, &event, &meta, gas);
         let text = applied.and_then(|()| Ok(to_json(&machine.before)?));
         // a rejection cannot come from `apply`; if one does, it is our defect
         let text = text.map_err(|stop| match *stop {
@@ -274,9 +274,14 @@ impl Program {
 
 impl Machine<'_> {
     /// One `apply` on the state `before`, which is the one after it where nothing fails.
-    #[inline(always)]
-    pub fn apply(&mut self, function: usize, event: Value, meta: Value, gas: u64) -> Result<(), Halt> {
-        let after = self.run(function, [self.before.clone(), event, meta], gas)?;
+    #[inline]
+    pub fn apply(&mut self, function: usize, event: &Value, meta: &Value, gas: u64) -> Result<(), Halt> {
+        push_copy(&mut self.stack, &self.before);
+        push_copy(&mut self.stack, event);
+        if self.code.functions[function].params > 2 {
+            push_copy(&mut self.stack, meta);
+        }
+        let after = self.start(function, gas)?;
         std::mem::replace(&mut self.before, after).discard();
         Ok(())
     }

@@ -1,37 +1,38 @@
 //! The quick reader of documents: an optimist. It knows sound documents without escapes and exponents; at the first doubt it gives up, and the
 //! caller reads the text with the careful reader (`json_reader.rs`), which also says what is wrong with it. It never reports anything itself.
+//! `skimming.rs` reads the wanted members of a document alone.
 
 use crate::key::Key;
 use crate::map::Entries;
 use crate::node::FROZEN;
-use crate::number::Number;
 use crate::number_text::from_text;
-use crate::scan::{ascii_end, first_special, plain_end, word_at};
+use crate::scan::{CHUNK, MASKS, ascii_end, chunk_at, first_special, plain_end};
 use crate::scratch::Scratch;
-use crate::skim::{Nothing, Part, Slots, Wanted};
-use crate::text::Str;
-use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Range, Value};
+use crate::text::{INLINE, Str};
+use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Value};
+use crate::whole;
 
 /// So many digits are in the domain wherever the point stands.
-const DIGITS: usize = 34;
+pub const DIGITS: usize = 34;
 /// So many digits fit into an integer.
 const INTEGER_DIGITS: usize = 18;
-/// A map that is only checked, and whose keys are not in order, has no more keys than this.
-const SEEN: usize = 16;
-
 pub struct Quick<'a> {
-    bytes: &'a [u8],
-    at: usize,
+    pub bytes: &'a [u8],
+    pub at: usize,
     /// How deep containers may still nest.
-    depth: usize,
+    pub depth: usize,
     /// Beyond ASCII, the text has been checked as a whole.
     is_utf8: bool,
-    scratch: &'a mut Scratch,
+    /// Of maps that are only checked, the keys so far are noted, so that they may come in any order.
+    pub notes: bool,
+    /// A key came out of order where none were noted.
+    pub is_disordered: bool,
+    pub scratch: &'a mut Scratch,
 }
 
 /// The value of a document; None where there is a doubt.
 pub fn read(bytes: &[u8], depth: usize, scratch: &mut Scratch) -> Option<Value> {
-    let mut quick = Quick { bytes, at: 0, depth, is_utf8: false, scratch };
+    let mut quick = Quick::new(bytes, depth, scratch);
     quick.space();
     let value = quick.value();
     let value = value.filter(|_| quick.is_at_end());
@@ -41,44 +42,36 @@ pub fn read(bytes: &[u8], depth: usize, scratch: &mut Scratch) -> Option<Value> 
     value
 }
 
-/// Check all of a document that is a map, and write the values of its wanted members into `out`, `Unbound` for those that are not there.
-/// False where there is a doubt; what was written then has no meaning.
-pub fn skim<S: Slots>(bytes: &[u8], wanted: &Wanted, depth: usize, scratch: &mut Scratch, out: &mut S) -> bool {
-    let mut quick = Quick { bytes, at: 0, depth, is_utf8: false, scratch };
-    quick.space();
-    let sound = quick.members(wanted, out).is_some() && quick.is_at_end();
-    if !sound {
-        scratch.clear();
-    }
-    sound
-}
-
 /// The byte at `at`; 0, which is nowhere sound, at the end.
 #[inline(always)]
-fn byte(bytes: &[u8], at: usize) -> u8 {
+pub fn byte(bytes: &[u8], at: usize) -> u8 {
     if at < bytes.len() { bytes[at] } else { 0 }
 }
 
 /// Write into a slot that is unbound: in place, as a value that is written in parts and then copied as a whole makes the processor wait.
 #[inline(always)]
-fn write(slot: &mut Value, value: Value) {
+pub fn write(slot: &mut Value, value: Value) {
     // SAFETY: the slot is valid for writes; what stood there is not dropped, which an unbound slot does not need
     unsafe { std::ptr::write(slot, value) };
 }
 
 impl<'a> Quick<'a> {
-    fn is_at_end(&mut self) -> bool {
+    pub fn new(bytes: &'a [u8], depth: usize, scratch: &'a mut Scratch) -> Quick<'a> {
+        Quick { bytes, at: 0, depth, is_utf8: false, notes: false, is_disordered: false, scratch }
+    }
+
+    pub fn is_at_end(&mut self) -> bool {
         self.space();
         self.at == self.bytes.len()
     }
 
     #[inline(always)]
-    fn peek(&self) -> u8 {
+    pub fn peek(&self) -> u8 {
         byte(self.bytes, self.at)
     }
 
     #[inline(always)]
-    fn space(&mut self) {
+    pub fn space(&mut self) {
         if self.peek() <= b' ' {
             self.spaces();
         }
@@ -91,7 +84,7 @@ impl<'a> Quick<'a> {
     }
 
     #[inline]
-    fn value(&mut self) -> Option<Value> {
+    pub fn value(&mut self) -> Option<Value> {
         match self.peek() {
             b'"' => self.string().map(|text| self.str(text).into()),
             b'-' | b'0'..=b'9' => self.number(),
@@ -106,18 +99,35 @@ impl<'a> Quick<'a> {
 
     /// As `value`, written into an unbound slot at once.
     #[inline(always)]
-    fn value_to(&mut self, slot: &mut Value) -> Option<()> {
+    pub fn value_to(&mut self, slot: &mut Value) -> Option<()> {
         match self.peek() {
             b'"' => {
-                let text = self.string()?;
-                write(slot, self.str(text).into());
+                if self.short_to(slot).is_none() {
+                    let text = self.string()?;
+                    write(slot, self.str(text).into());
+                }
             }
             b'0'..=b'9' => match self.short_integer() {
-                Some(value) => write(slot, Value::Int(value)),
+                Some(value) => whole::integer(slot, value),
                 None => write(slot, self.number()?),
             },
             _ => write(slot, self.value()?),
         }
+        Some(())
+    }
+
+    /// A string of at most 14 bytes of ASCII; None leaves all as it was.
+    #[inline(always)]
+    fn short_to(&mut self, slot: &mut Value) -> Option<()> {
+        let start = self.at + 1;
+        let chunk = chunk_at(self.bytes, start)?;
+        let length = first_special(chunk);
+        if length > INLINE || byte(self.bytes, start + length) != b'"' {
+            return None;
+        }
+        self.at = start + length + 1;
+        // SAFETY: that is ASCII
+        unsafe { whole::short(slot, chunk & MASKS[length], length) };
         Some(())
     }
 
@@ -192,116 +202,9 @@ impl<'a> Quick<'a> {
         Some(Map::create(Entries::from_sorted(self.scratch.entries.drain(first..).collect()), FROZEN))
     }
 
-    /// A map of which only some members are wanted: their values are written into `out`.
-    /// How many it has is the result.
-    fn members<S: Slots>(&mut self, wanted: &Wanted, out: &mut S) -> Option<usize> {
-        if self.peek() != b'{' {
-            return None;
-        }
-        self.enter()?;
-        out.unbind();
-        let mut seen = Seen { last: Key::NONE, count: 0, in_order: true };
-        let first_key = self.scratch.keys.len();
-        let mut likely = 0;
-        if self.peek() != b'}' {
-            loop {
-                let key = self.key()?;
-                self.note(&mut seen, first_key, key)?;
-                match wanted.find(key, likely) {
-                    None => self.skip()?,
-                    Some(place) => {
-                        likely = place + 1;
-                        let slot = out.slot(place);
-                        match (wanted.part(place), self.peek()) {
-                            (Part::Inner(inner), b'{') => write(slot, self.part(inner)?),
-                            (Part::Count, b'{' | b'[') => write(slot, self.count()?),
-                            _ => self.value_to(slot)?,
-                        }
-                    }
-                }
-                if !self.goes_on(b'}')? {
-                    break;
-                }
-            }
-        }
-        self.leave();
-        self.scratch.keys.truncate(first_key);
-        (seen.count <= MAX_MAP).then_some(seen.count)
-    }
-
-    /// A map with the wanted members alone.
-    fn part(&mut self, wanted: &Wanted) -> Option<Value> {
-        let mut values: Vec<Value> = std::iter::repeat_with(|| Value::Unbound).take(wanted.len()).collect();
-        self.members(wanted, &mut &mut values[..])?;
-        let found = wanted.names().zip(values).filter(|(_, value)| !matches!(value, Value::Unbound));
-        Some(Map::create(Entries::from_sorted(found.map(|(name, value)| (name.clone(), value)).collect()), FROZEN))
-    }
-
-    /// Check a value and go behind it.
-    fn skip(&mut self) -> Option<()> {
-        match self.peek() {
-            b'"' => self.string().map(drop),
-            b'[' | b'{' => self.elements().map(drop),
-            b'-' | b'0'..=b'9' => self.skip_number(),
-            _ => self.value().map(drop),
-        }
-    }
-
-    /// Check a list or map and go behind it: how many elements it has.
-    fn elements(&mut self) -> Option<usize> {
-        if self.peek() == b'{' {
-            return self.members(&Wanted::default(), &mut Nothing);
-        }
-        self.enter()?;
-        let mut count = 0;
-        if self.peek() != b']' {
-            loop {
-                self.skip()?;
-                count += 1;
-                if !self.goes_on(b']')? {
-                    break;
-                }
-            }
-        }
-        self.leave();
-        (count <= MAX_LIST).then_some(count)
-    }
-
-    /// What stands for a list or map where only its length is looked at.
-    fn count(&mut self) -> Option<Value> {
-        let count = self.elements()?;
-        Some(Range::create(Number::Int(0), Number::Int(1), count as u64))
-    }
-
-    /// Check a number and go behind it.
-    #[inline]
-    fn skip_number(&mut self) -> Option<()> {
-        let (bytes, start) = (self.bytes, self.at);
-        let first = start + usize::from(byte(bytes, start) == b'-');
-        let mut at = first;
-        while byte(bytes, at).is_ascii_digit() {
-            at += 1;
-        }
-        if at == first || (at > first + 1 && bytes[first] == b'0') {
-            return None;
-        }
-        if byte(bytes, at) == b'.' {
-            let point = at;
-            at += 1;
-            while byte(bytes, at).is_ascii_digit() {
-                at += 1;
-            }
-            if at == point + 1 {
-                return None;
-            }
-        }
-        self.at = at;
-        (!matches!(self.peek(), b'e' | b'E') && at - start <= DIGITS).then_some(())
-    }
-
     /// Go into a container, to its first token.
     #[inline(always)]
-    fn enter(&mut self) -> Option<()> {
+    pub fn enter(&mut self) -> Option<()> {
         self.depth = self.depth.checked_sub(1)?;
         self.at += 1;
         self.space();
@@ -310,14 +213,14 @@ impl<'a> Quick<'a> {
 
     /// Go behind the closing bracket.
     #[inline(always)]
-    fn leave(&mut self) {
+    pub fn leave(&mut self) {
         self.depth += 1;
         self.at += 1;
     }
 
     /// After an element: true at the next one, false at the closing bracket.
     #[inline(always)]
-    fn goes_on(&mut self, closing: u8) -> Option<bool> {
+    pub fn goes_on(&mut self, closing: u8) -> Option<bool> {
         self.space();
         let byte = self.peek();
         if byte == b',' {
@@ -330,56 +233,44 @@ impl<'a> Quick<'a> {
 
     /// The key of an entry; behind it the value stands.
     #[inline(always)]
-    fn key(&mut self) -> Option<Key<'a>> {
+    pub fn key(&mut self) -> Option<Key<'a>> {
         if self.peek() != b'"' {
             return None;
         }
-        let (start, end) = self.string()?;
+        let start = self.at + 1;
+        let chunk = chunk_at(self.bytes, start);
+        let key = match chunk.map(first_special) {
+            Some(length @ 1..CHUNK) if byte(self.bytes, start + length) == b'"' => {
+                self.at = start + length + 1;
+                let unused = 64 - 8 * length.min(8) as u32;
+                let head = (chunk.unwrap_or_default() as u64).swap_bytes() >> unused << unused;
+                Key { head, bytes: &self.bytes[start..start + length], start }
+            }
+            _ => {
+                let (start, end) = self.string()?;
+                if (end - start) as u64 > MAX_KEY {
+                    return None;
+                }
+                Key { start, ..Key::of(&self.bytes[start..end]) }
+            }
+        };
         self.space();
-        let length = end - start;
-        if self.peek() != b':' || length as u64 > MAX_KEY {
+        if self.peek() != b':' {
             return None;
         }
         self.at += 1;
         self.space();
-        let bytes = &self.bytes[start..end];
-        match word_at(self.bytes, start) {
-            Some(word) if length > 0 => {
-                let unused = 64 - 8 * length.min(8) as u32;
-                Some(Key { head: word.swap_bytes() >> unused << unused, bytes, start })
-            }
-            _ => Some(Key { start, ..Key::of(bytes) }),
-        }
-    }
-
-    /// The next key of a map that is only checked, whose first ones stand from `first` on; None where it stands twice, or cannot be known not
-    /// to.
-    #[inline(always)]
-    fn note(&mut self, seen: &mut Seen<'a>, first: usize, key: Key<'a>) -> Option<()> {
-        if seen.in_order && (seen.count == 0 || key.is_after(seen.last)) {
-            seen.last = key;
-        } else {
-            seen.in_order = false;
-            let is_twice = |&(head, start, end): &(u64, usize, usize)| key.is(head, &self.bytes[start..end]);
-            if seen.count > SEEN || self.scratch.keys[first..].iter().any(is_twice) {
-                return None;
-            }
-        }
-        if seen.count < SEEN {
-            self.scratch.keys.push((key.head, key.start, key.start + key.bytes.len()));
-        }
-        seen.count += 1;
-        Some(())
+        Some(key)
     }
 
     /// Where the bytes of a string without escapes start and end.
     #[inline(always)]
-    fn string(&mut self) -> Option<(usize, usize)> {
+    pub fn string(&mut self) -> Option<(usize, usize)> {
         let bytes = self.bytes;
         let start = self.at + 1;
-        let mut end = match word_at(bytes, start).map(first_special) {
-            Some(found) if found < 8 => start + found,
-            Some(_) => ascii_end(bytes, start + 8),
+        let mut end = match chunk_at(bytes, start).map(first_special) {
+            Some(found) if found < CHUNK => start + found,
+            Some(_) => ascii_end(bytes, start + CHUNK),
             None => ascii_end(bytes, start),
         };
         let mut last = byte(bytes, end);
@@ -460,11 +351,4 @@ impl<'a> Quick<'a> {
         }
         from_text(text).ok().map(Value::from)
     }
-}
-
-/// The keys so far of a map that is only checked.
-struct Seen<'a> {
-    last: Key<'a>,
-    count: usize,
-    in_order: bool,
 }

@@ -7,8 +7,13 @@ use crate::machine::Machine;
 use crate::map::Entries;
 use crate::node::FROZEN;
 use crate::program::{Given, Program, meta_of, record_of, state_of};
+use crate::scan::prefetch_text;
 use crate::skim::Record;
+use crate::template::Skimmer;
 use crate::value::{Map, Value};
+
+/// So many rows ahead are on their way from memory: there are more of them than a cache holds.
+const AHEAD: usize = 8;
 
 const NO_ROW: u8 = 0;
 const ROW: u8 = 1;
@@ -25,28 +30,25 @@ pub struct Matches {
 
 impl Program {
     /// `metas` has one document a row, or None for empty maps. A row's limit is the smaller of its own and what is left of the total.
-    pub fn matches<'s>(
-        &self,
-        states: impl ExactSizeIterator<Item = Given<'s>>,
-        metas: Option<&[&[u8]]>,
-        row_gas: u64,
-        total_gas: u64,
-    ) -> Matches {
+    pub fn matches(&self, states: &[Given<'_>], metas: Option<&[&[u8]]>, row_gas: u64, total_gas: u64) -> Matches {
         let mut machine = Machine::new(&self.code);
         let mut reader = Reader::new();
         let nothing = Map::create(Entries::new(), FROZEN);
-        let mut record = self.row_reads.as_ref().map(Record::new);
+        let mut skimmed = self.row_reads.as_ref().map(|wanted| (Skimmer::new(wanted), Record::new(wanted)));
         let mut found = Matches { rows: Vec::with_capacity(states.len()), ..Matches::default() };
-        for (index, state) in states.enumerate() {
+        for (index, &state) in states.iter().enumerate() {
+            if let Some(Given::Text(text)) = states.get(index + AHEAD) {
+                prefetch_text(text);
+            }
             let limit = row_gas.min(total_gas - found.gas);
             let meta = metas.map(|metas| metas[index]);
-            let skimmed = match (&mut record, &self.row_reads, state) {
-                (Some(record), Some(wanted), Given::Text(text)) => {
-                    record.read(|slots| reader.skim(text, wanted, slots))
+            let row = match (&mut skimmed, state) {
+                (Some((skimmer, record)), Given::Text(text)) => {
+                    record.change(|slots| reader.skim(text, skimmer, slots)).then(|| record.value())
                 }
                 _ => None,
             };
-            let result = match (skimmed, meta) {
+            let result = match (row, meta) {
                 (Some(state), None) => Ok(machine.filter(state, &nothing, limit)),
                 (Some(state), Some(_)) => meta_of(&mut reader, meta).map(|meta| machine.filter(state, &meta, limit)),
                 (None, _) => state_of(&mut reader, state)

@@ -90,7 +90,7 @@ fn within((size, depth): (usize, usize), level: usize) -> Option<(usize, usize)>
 fn scalar_size(value: &Value) -> usize {
     match value {
         Value::Int(x) => integer_size(*x),
-        Value::Wide(x) => crate::number_text::to_text(Number::Wide(*x)).len(),
+        Value::Wide(x) => crate::number_text::text_size(Number::Wide(*x)),
         Value::Short(text) => string_size(text.as_str()),
         Value::Bool(false) => 5,
         _ => 4,

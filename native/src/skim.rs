@@ -96,17 +96,6 @@ pub trait Slots {
     fn slot(&mut self, at: usize) -> &mut Value;
 }
 
-/// No member is wanted.
-pub struct Nothing;
-
-impl Slots for Nothing {
-    fn unbind(&mut self) {}
-
-    fn slot(&mut self, _: usize) -> &mut Value {
-        unreachable!("nothing is wanted")
-    }
-}
-
 impl Slots for &mut [Value] {
     #[inline]
     fn unbind(&mut self) {
@@ -147,23 +136,15 @@ impl<'w> Record<'w> {
         Map::create(Entries::from_sorted(wanted.names().map(|name| (name.clone(), Value::Unbound)).collect()), FROZEN)
     }
 
-    /// The map with these values, in the order of `wanted`; in their place the ones of the document before are left.
+    /// The map, whose values are those of the last `change`.
     #[inline]
-    pub fn fill(&mut self, values: &mut [Value]) -> &Value {
-        self.change(|entries| {
-            entries.iter_mut().zip(values).for_each(|(entry, value)| std::mem::swap(&mut entry.1, value))
-        });
+    pub fn value(&self) -> &Value {
         &self.map
     }
 
-    /// The map with the values that `read` writes; None where it says that they have no meaning.
+    /// Let the entries change, in the order of `wanted`; their keys must stay.
     #[inline]
-    pub fn read(&mut self, read: impl FnOnce(&mut [(Str, Value)]) -> bool) -> Option<&Value> {
-        self.change(read).then_some(&self.map)
-    }
-
-    #[inline]
-    fn change<R: Default>(&mut self, change: impl FnOnce(&mut [(Str, Value)]) -> R) -> R {
+    pub fn change<R: Default>(&mut self, change: impl FnOnce(&mut [(Str, Value)]) -> R) -> R {
         if !matches!(&self.map, Value::Map(map) if map.is_unique_but(0)) {
             // somebody kept the last one, which cannot be where only members are read, so this is for safety alone
             self.map = Record::empty(self.wanted);

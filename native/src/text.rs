@@ -5,11 +5,13 @@ use std::cmp::Ordering;
 use std::ptr::NonNull;
 
 use crate::node::{FROZEN, Header};
+use crate::scan::{MASKS, chunk_at};
 
 pub const INLINE: usize = 14;
 
 /// A string of at most 14 bytes: its length, its bytes, zeros. So two of them are equal when all their bytes are.
 #[derive(Clone, Copy)]
+#[repr(transparent)]
 pub struct Short([u8; 1 + INLINE]);
 
 impl PartialEq for Short {
@@ -33,11 +35,10 @@ impl Short {
         Short(bytes)
     }
 
-    /// Of `length` bytes, at most 14, that stand first in `bytes`: two loads and a mask where there are enough bytes behind them.
+    /// Of `length` bytes, at most 14, that stand at `start`: two loads and a mask where there are enough bytes around them.
     #[inline(always)]
-    fn cut(bytes: &[u8], length: usize) -> Option<Short> {
-        let word = u128::from_le_bytes(*bytes.first_chunk()?);
-        let text = word & ((1 << (8 * length)) - 1);
+    fn cut(bytes: &[u8], start: usize, length: usize) -> Option<Short> {
+        let text = chunk_at(bytes, start)? & MASKS[length];
         let mut short = Short::EMPTY;
         short.0.copy_from_slice(&(text << 8 | length as u128).to_le_bytes()[..=INLINE]);
         Some(short)
@@ -97,6 +98,7 @@ impl Long {
         }
     }
 
+    #[inline(always)]
     fn head(&self) -> &LongText {
         // SAFETY: written in `new`, freed only with the last reference
         unsafe { self.0.as_ref() }
@@ -115,12 +117,18 @@ impl Long {
         u64::from(self.head().characters)
     }
 
+    #[inline(always)]
+    pub fn header(&self) -> &Header {
+        &self.head().header
+    }
+
     pub fn mark_shared(&self) {
         self.head().header.mark_shared();
     }
 }
 
 impl Clone for Long {
+    #[inline(always)]
     fn clone(&self) -> Long {
         self.head().header.retain();
         Long(self.0)
@@ -128,12 +136,23 @@ impl Clone for Long {
 }
 
 impl Drop for Long {
+    #[inline(always)]
     fn drop(&mut self) {
         if self.head().header.release() {
-            let layout = Long::layout(self.head().length as usize);
-            // SAFETY: the last reference is gone; allocated in `new` with this layout; the head needs no drop
-            unsafe { dealloc(self.0.as_ptr().cast::<u8>(), layout) }
+            // SAFETY: as `release` said
+            unsafe { self.destroy() }
         }
+    }
+}
+
+impl Long {
+    /// # Safety
+    /// `release` of the header said that this was the last reference, and nobody looks at it again.
+    #[inline(never)]
+    pub unsafe fn destroy(&self) {
+        let layout = Long::layout(self.head().length as usize);
+        // SAFETY: as the caller says; allocated in `new` with this layout; the head needs no drop
+        unsafe { dealloc(self.0.as_ptr().cast::<u8>(), layout) }
     }
 }
 
@@ -171,7 +190,7 @@ impl Str {
     #[inline(always)]
     pub unsafe fn cut(bytes: &[u8], start: usize, end: usize) -> Str {
         if end - start <= INLINE {
-            if let Some(short) = Short::cut(&bytes[start..], end - start) {
+            if let Some(short) = Short::cut(bytes, start, end - start) {
                 return Str::Short(short);
             }
         }

@@ -19,6 +19,8 @@ pub const MAX_RANGE: u64 = 1_000_000;
 pub const MAX_TEXT: usize = 1_048_576;
 pub const MAX_EVENTS: usize = 1000;
 
+/// The kind is the first byte; `whole` knows where the rest stands.
+#[repr(u8)]
 pub enum Value {
     /// A slot without a value; never leaves the machine.
     Unbound,
@@ -33,8 +35,9 @@ pub enum Value {
     Range(Ptr<Range>),
 }
 
-const _: () = assert!(size_of::<Value>() == 16 && size_of::<Str>() == 16);
+const _: () = assert!(size_of::<Value>() == 16 && size_of::<Option<Value>>() == 16 && size_of::<Str>() == 16);
 
+#[repr(C)]
 pub struct List {
     header: Header,
     /// How many loops are iterating over it in the call that may change it.
@@ -43,6 +46,7 @@ pub struct List {
     items: UnsafeCell<Vec<Value>>,
 }
 
+#[repr(C)]
 pub struct Map {
     header: Header,
     pub locks: Cell<u32>,
@@ -51,6 +55,7 @@ pub struct Map {
 }
 
 /// What `range` makes: a read-only list whose elements are computed.
+#[repr(C)]
 pub struct Range {
     header: Header,
     pub start: Number,
@@ -79,10 +84,9 @@ impl Node for List {
     }
 
     fn dismantle(&mut self) {
-        let items = self.items.get_mut();
-        if items.iter().any(Value::is_container) {
-            release(std::mem::take(items).into_iter());
-        }
+        let mut dying = Vec::new();
+        std::mem::take(self.items.get_mut()).into_iter().for_each(|value| let_go(value, &mut dying));
+        release(dying);
     }
 }
 
@@ -92,10 +96,9 @@ impl Node for Map {
     }
 
     fn dismantle(&mut self) {
-        let entries = self.entries.get_mut();
-        if entries.iter().any(|(_, value)| value.is_container()) {
-            release(std::mem::replace(entries, Entries::new()).into_values());
-        }
+        let mut dying = Vec::new();
+        std::mem::replace(self.entries.get_mut(), Entries::new()).each_value(|value| let_go(value, &mut dying));
+        release(dying);
     }
 }
 
@@ -105,29 +108,29 @@ impl Node for Range {
     }
 }
 
-/// Drop values without recursion: containers that die with them are taken apart one after the other.
-fn release(values: impl Iterator<Item = Value>) {
-    let mut dying: Vec<Value> = Vec::new();
-    // what holds no container can be dropped at once
-    let sort = |value: Value, dying: &mut Vec<Value>| match &value {
-        Value::List(list) if list.count() == 1 && list.items().iter().any(Value::is_container) => dying.push(value),
-        Value::Map(map) if map.count() == 1 && map.entries().iter().any(|(_, value)| value.is_container()) => {
-            dying.push(value);
-        }
-        _ => value.discard(),
-    };
-    values.for_each(|value| sort(value, &mut dying));
+/// Drop values that hold containers, without recursion: one after the other is taken apart.
+fn release(mut dying: Vec<Value>) {
     while let Some(value) = dying.pop() {
         match &value {
             // the only reference is here, so nobody else can see the node being emptied
-            Value::List(list) => list.change(std::mem::take).into_iter().for_each(|value| sort(value, &mut dying)),
+            Value::List(list) => list.change(std::mem::take).into_iter().for_each(|value| let_go(value, &mut dying)),
             Value::Map(map) => map
                 .change(|entries| std::mem::replace(entries, Entries::new()))
-                .into_values()
-                .for_each(|value| sort(value, &mut dying)),
+                .each_value(|value| let_go(value, &mut dying)),
             _ => {}
         }
     }
+}
+
+/// Drop a value at once, where nothing below it can die that holds more.
+#[inline]
+fn let_go(value: Value, dying: &mut Vec<Value>) {
+    let holds_containers = match &value {
+        Value::List(list) => list.count() == 1 && list.items().iter().any(Value::is_container),
+        Value::Map(map) => map.count() == 1 && map.entries().iter().any(|(_, value)| value.is_container()),
+        _ => false,
+    };
+    if holds_containers { dying.push(value) } else { value.discard() }
 }
 
 impl List {
@@ -200,12 +203,8 @@ impl Clone for Value {
     /// One copy of all 16 bytes: a value that is written in parts and then read as a whole makes the processor wait.
     #[inline(always)]
     fn clone(&self) -> Value {
-        match self {
-            Value::Long(text) => std::mem::forget(text.clone()),
-            Value::List(list) => std::mem::forget(list.clone()),
-            Value::Map(map) => std::mem::forget(map.clone()),
-            Value::Range(range) => std::mem::forget(range.clone()),
-            _ => {}
+        if let Some(header) = self.header() {
+            header.retain();
         }
         // SAFETY: what is behind a pointer was counted once more above, for this copy; all else is plain bytes
         unsafe { std::ptr::read(self) }
@@ -231,6 +230,18 @@ impl From<Str> for Value {
 }
 
 impl Value {
+    /// Of the node behind it. All nodes start with theirs (`repr(C)`), so that finding it takes no look at the type.
+    #[inline(always)]
+    fn header(&self) -> Option<&Header> {
+        match self {
+            Value::Long(text) => Some(text.header()),
+            Value::List(list) => Some(list.header()),
+            Value::Map(map) => Some(map.header()),
+            Value::Range(range) => Some(range.header()),
+            _ => None,
+        }
+    }
+
     pub fn text(text: &str) -> Value {
         Str::new(text).into()
     }
@@ -265,11 +276,30 @@ impl Value {
     }
 
     /// Drop it: without a call of the glue where there is nothing to free.
-    #[inline]
+    #[inline(always)]
     pub fn discard(self) {
-        match &self {
-            Value::Long(_) | Value::List(_) | Value::Map(_) | Value::Range(_) => drop(self),
-            _ => std::mem::forget(self),
+        if let Some(header) = self.header() {
+            if header.release() {
+                // SAFETY: that was the last reference
+                unsafe { self.free() };
+            }
+        }
+        std::mem::forget(self);
+    }
+
+    /// # Safety
+    /// The last reference was given back, and nobody looks at this value again.
+    #[inline(never)]
+    unsafe fn free(&self) {
+        // SAFETY: as the caller says
+        unsafe {
+            match self {
+                Value::Long(text) => text.destroy(),
+                Value::List(list) => list.destroy(),
+                Value::Map(map) => map.destroy(),
+                Value::Range(range) => range.destroy(),
+                _ => {}
+            }
         }
     }
 

@@ -54,6 +54,12 @@ impl U256 {
         self.high == 0 && self.low == 0
     }
 
+    /// Where it fits into one word.
+    #[inline(always)]
+    pub fn small(self) -> Option<u64> {
+        if self.high == 0 { u64::try_from(self.low).ok() } else { None }
+    }
+
     /// The exact product of two 128-bit integers.
     pub fn product(a: u128, b: u128) -> U256 {
         const MASK: u128 = u64::MAX as u128;
@@ -107,7 +113,8 @@ impl U256 {
     /// Quotient and remainder; the divisor is not 0.
     pub fn divided(self, divisor: U256) -> (U256, U256) {
         if self.high == 0 && divisor.high == 0 {
-            return ((self.low / divisor.low).into(), (self.low % divisor.low).into());
+            let quotient = self.low / divisor.low;
+            return (quotient.into(), (self.low - quotient * divisor.low).into());
         }
         if divisor.high == 0 && divisor.low >> 64 == 0 {
             return self.divided_by_word(divisor.low);
@@ -166,8 +173,9 @@ impl U256 {
         let mut rest = 0u128;
         let mut limb = |word: u128| {
             let part = (rest << 64) | word;
-            rest = part % divisor;
-            part / divisor
+            let quotient = part / divisor;
+            rest = part - quotient * divisor;
+            quotient
         };
         let high = (limb(self.high >> 64) << 64) | limb(self.high & MASK);
         let low = (limb(self.low >> 64) << 64) | limb(self.low & MASK);
