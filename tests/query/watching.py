@@ -50,6 +50,7 @@ class Folding:
                         assert (key in self.rows) == (event.kind == "changed"), event
                     self.rows[key] = row
                 case "no_longer_matching":
+                    assert key is not None
                     if not self._resumed:
                         assert key in self.rows
                     self.rows.pop(key, None)
