@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -301,7 +301,7 @@ class AggregateClient:
         aggregate_type: str = "",
         resume_token: str = "",
         patience: float = 60.0,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """The rows that match a filter, then what changes in them, until the iterator is closed; see `WatchEvent`.
 
         A node that goes away is waited for, `patience` seconds at most, and the live query goes on after the newest token; where that

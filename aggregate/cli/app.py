@@ -12,7 +12,7 @@ import typer.main
 from aggregate._version import __version__
 from aggregate.cli.exits import EXIT_CODES
 
-COMMANDS = ("serve", "dev", "demo", "submit", "events", "state", "replay", "program", "placement", "doctor", "config")
+COMMANDS = ("serve", "dev", "demo", "submit", "events", "state", "query", "watch", "replay", "program", "placement", "doctor", "config")
 """In the order of the help. `aggregate.cli.<name>` has a function `<name>`, or an `app` of subcommands."""
 
 

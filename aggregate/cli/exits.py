@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from aggregate.errors import AggregateError, CompileError, ConfigError
+from aggregate.errors import AggregateError, CompileError, ConfigError, ValidationError
 from aggregate.types.json import canonical
 
 
@@ -51,7 +51,9 @@ def code_of(error: BaseException) -> ExitCode:
 
 
 def tell(error: AggregateError, *, as_json: bool) -> None:
-    """Say what went wrong: on standard error for people, one line; as a JSON line on standard output for machines."""
+    """Say what went wrong: for people on standard error, on one line unless a place in a text is shown; as a JSON line on standard output
+    for machines.
+    """
     if as_json:
         told = {
             "code": error.code,
@@ -63,7 +65,8 @@ def tell(error: AggregateError, *, as_json: bool) -> None:
         }
         write(canonical({"error": told}).decode())
     else:
-        typer.secho(f"{error.code.replace('_', ' ')}: {str(error).replace(chr(10), '; ')}", err=True, fg=typer.colors.RED)
+        shown = str(error) if isinstance(error, ValidationError) else str(error).replace("\n", "; ")
+        typer.secho(f"{error.code.replace('_', ' ')}: {shown}", err=True, fg=typer.colors.RED)
 
 
 def write(line: str) -> None:

@@ -21,6 +21,7 @@ from aggregate.handler import AggregateHandler
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.query.client import QueryClient
+from aggregate.query.live import LiveQueries
 from aggregate.stream import StreamClient
 from aggregate.testing import Environment
 from aggregate.testing.servers import health_of
@@ -63,6 +64,12 @@ class Serving:
 
     async def stop(self, grace: float = 0.0) -> None:
         await self.server.stop(grace)
+
+    @property
+    def live(self) -> LiveQueries:
+        live = cast(QueryClient, self._handler.query_client())._live
+        assert live is not None
+        return live
 
     def client(self, tenant: str = "acme", **options: Any) -> AggregateClient:
         return AggregateClient(f"127.0.0.1:{self.port}", tenant_id=tenant, **options)
@@ -278,21 +285,19 @@ async def test_a_live_query_ends_when_the_node_goes_down_and_its_client_waits_fo
         await patient.stop()
 
 
-async def test_what_a_client_left_is_let_go(serving: Serving, handler: AggregateHandler) -> None:
+async def test_what_a_client_left_is_let_go(serving: Serving) -> None:
     async with serving.client() as client:
         follower = Follower(client)
         await follower.until(lambda folded: folded.caught_up)
-        live = cast(QueryClient, handler.query_client())._live
-        assert live is not None
+        live = serving.live
         assert live.watchers == 1
         await follower.stop()
         await until(lambda: live.watchers == 0)
         assert serving.server._calls.subscriptions.open == 0
 
 
-async def test_a_slow_client_lags_and_begins_anew(serving: Serving, handler: AggregateHandler) -> None:
-    live = cast(QueryClient, handler.query_client())._live
-    assert live is not None
+async def test_a_slow_client_lags_and_begins_anew(serving: Serving) -> None:
+    live = serving.live
     live._buffer_bytes = 200_000
     async with serving.client() as client:
         await client.query(min_position=await put(client, 0, None))
