@@ -75,6 +75,23 @@ fuzz: $(INSTALLED) ## Compare the engines on generated programs for MINUTES
 soak: $(INSTALLED) ## Kill, pause and cut nodes and servers under load for MINUTES, and check what was promised
 	$(BIN)/python -m tests.faults --minutes $(MINUTES)
 
+.PHONY: container
+container: $(INSTALLED) ## Build the images and test them and the compose file (needs Docker; minutes)
+	$(BIN)/python -m pytest -q -m container tests/plan/test_m13_container.py tests/docker/test_image.py tests/docker/test_compose.py
+
+.PHONY: swarm-smoke
+swarm-smoke: $(INSTALLED) ## Deploy the stack on a Swarm of this machine, use it, roll it, take it away (needs Docker)
+	$(BIN)/python -m pytest -q -m container tests/docker/test_swarm.py
+
+.PHONY: swarm-campaign
+swarm-campaign: $(INSTALLED) ## Twenty tenants work through the gateway of a stack that is rolled, killed and cut, and a checker judges
+	$(BIN)/python -m tests.docker.campaign
+
+.PHONY: clean-images
+clean-images: ## Remove the images that were built here
+	-docker rmi cloudlysis/aggregate:local cloudlysis/nats:local cloudlysis/gateway:local
+	docker image prune -f --filter label=cloudlysis.stage=builder
+
 .PHONY: native
 native: $(INSTALLED) ## Rebuild only the Rust module, quickly
 	$(BIN)/maturin develop --release --skip-install
