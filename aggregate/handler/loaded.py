@@ -85,8 +85,8 @@ class Loaded:
     ) -> Loaded:
         """The aggregate once `commits` stand in the log at `sequence`, in a message of so many bytes."""
         known = self.known.with_ids((commit.command_id, sequence) for commit in commits)
-        return replace(
-            self,
+        return Loaded(
+            key=self.key,
             state=state,
             version=commits[-1].last_version,
             sequence=sequence,
@@ -95,6 +95,7 @@ class Loaded:
             generation=max(self.generation, generation),
             known=known,
             owned=self.owned or not expires,
+            snapshot_version=self.snapshot_version,
             tail_bytes=self.tail_bytes if expires else self.tail_bytes + message_bytes,
             size=_size(state, known),
         )

@@ -11,15 +11,31 @@ REQUIRED = ("tenant_id", "aggregate_type", "aggregate_id", "command_id", "versio
 
 def fields(record: CommandRecord) -> dict[str, Any]:
     """What is told of a command; times in milliseconds. A duplicate, retries and a cold start are told where they happened."""
-    told: dict[str, Any] = {name: getattr(record, name) for name in REQUIRED}
-    told |= {"outcome": record.outcome, "events": record.events, "gas": record.gas}
+    told: dict[str, Any] = {
+        "tenant_id": record.tenant_id,
+        "aggregate_type": record.aggregate_type,
+        "aggregate_id": record.aggregate_id,
+        "command_id": record.command_id,
+        "version": record.version,
+        "correlation_id": record.correlation_id,
+        "trace_id": record.trace_id,
+        "outcome": record.outcome,
+        "events": record.events,
+        "gas": record.gas,
+    }
     if record.code:
         told |= {"code": record.code, "reason": record.reason, "error": record.message}
-    for name in ("duplicate", "retries", "cold"):
-        if getattr(record, name):
-            told[name] = getattr(record, name)
-    for name in ("total", "load", "execute", "append"):
-        seconds = getattr(record, f"{name}_seconds")
-        if seconds or name == "total":
-            told[f"{name}_ms"] = round(seconds * 1000, 3)
+    if record.duplicate:
+        told["duplicate"] = True
+    if record.retries:
+        told["retries"] = record.retries
+    if record.cold:
+        told["cold"] = True
+    told["total_ms"] = round(record.total_seconds * 1000, 3)
+    if record.load_seconds:
+        told["load_ms"] = round(record.load_seconds * 1000, 3)
+    if record.execute_seconds:
+        told["execute_ms"] = round(record.execute_seconds * 1000, 3)
+    if record.append_seconds:
+        told["append_ms"] = round(record.append_seconds * 1000, 3)
     return told

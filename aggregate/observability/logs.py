@@ -27,7 +27,7 @@ class CommandLog:
 
     def __init__(self, logger: Any = None, clock: Callable[[], float] = time.monotonic) -> None:
         """`logger`: a structlog logger, the configured one where none is given."""
-        self._logger = logger if logger is not None else structlog.get_logger("aggregate.command")
+        self._logger = logger if logger is not None else structlog.get_logger("aggregate.command").bind()  # once, not for every line
         self._clock = clock
         self._held: dict[tuple[str, str], tuple[float, int]] = {}
 

@@ -1,10 +1,10 @@
 """nats-py's client, taught what a connection that is never mended needs.
 
-Three of its private methods are overridden, for want of public ones (so `pyproject.toml` names the series that was tested):
+Four of its private methods are overridden, for want of public ones (so `pyproject.toml` names the series that was tested):
 `_build_message`, for each subscription has a queue, and what is in it when the connection goes is lost: answers that had come;
 `_process_info`, for it speaks TLS only where the server asks for it, so who stands in between could talk us out of it; `_close`, which
 every loss goes through, for it waits until the peer has taken what is still to be written before it tells anybody, and a frozen peer
-never does.
+never does; `_send_publish`, for it takes every header apart, which costs as much as all the rest of sending.
 """
 
 from __future__ import annotations
@@ -85,6 +85,20 @@ class NatsClient(Client):
             info["tls_required"] = True
         self._informed(info)
         await super()._process_info(info, initial_connection)
+
+    async def _send_publish(self, subject: str, reply: str, payload: bytes, payload_size: int, headers: Mapping[str, str] | None) -> None:
+        if headers is None:
+            first, head = f"PUB {subject} {reply} {payload_size}\r\n", b""
+        else:
+            lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+            head = f"NATS/1.0\r\n{''.join(lines)}\r\n".encode()
+            if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2:
+                await super()._send_publish(subject, reply, payload, payload_size, dict(headers))  # knows what to do with line breaks
+                return
+            first = f"HPUB {subject} {reply} {len(head)} {len(head) + payload_size}\r\n"
+        await self._send_command(b"".join((first.encode(), head, payload, b"\r\n")))
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
 
     def _build_message(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Mapping[str, str] | None) -> None:
         """Deliver it here; None: there is nothing left to do."""
