@@ -114,8 +114,7 @@ def _membership(path: str | None, right: Expression) -> Constraint | None:
     values = [_literal(bare(item)) for item in right.items]
     if _UNKNOWN in values:
         return None
-    ranges = sorted({_only(value) for value in values if value is not None})  # null is in no list
-    return Constraint(path, tuple(ranges), exact=True)
+    return Constraint(path, tuple(sorted({_only(value) for value in values})), exact=True)
 
 
 def _prefix(node: Method) -> Constraint | None:
