@@ -38,6 +38,7 @@ mod number;
 mod number_text;
 mod operations;
 mod operators;
+mod order_key;
 mod outcome;
 mod program;
 mod quick;
@@ -75,5 +76,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<results::CommitFold>()?;
     module.add_class::<results::Matches>()?;
     module.add_class::<ring::HashRing>()?;
+    module.add_function(wrap_pyfunction!(order_key::order_keys, module)?)?;
     module.add_function(wrap_pyfunction!(engine::_panic_for_tests, module)?)
 }
