@@ -7,7 +7,7 @@ import contextlib
 import platform
 import random
 from collections.abc import Callable, Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 
@@ -36,6 +36,9 @@ from aggregate.observability.node_metrics import NodeFacts
 from aggregate.observability.tracing import CommandSpans
 from aggregate.placement.ownership import Ownership
 from aggregate.placement.watch import PlacementWatch
+from aggregate.query.client import QueryClient
+from aggregate.query.definitions import Definitions
+from aggregate.query.running import RunningQueries
 from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
@@ -67,7 +70,12 @@ class Node:
         engine = aggregate.engine.get(settings.engine)
         executor = RuntimeExecutor.of_settings(settings, engine)
         self.engine_name = engine.name
+        self._engine = engine
         self._programs = executor.load(settings.load_manifest())
+        self._projects = settings.projection and bool(Definitions.of(self._programs).types)
+        if settings.role == "query" and not self._projects:
+            raise ConfigError([Mistake("role", "`query` has nothing to answer: no type is projected, or `projection` is off")])
+        self._queries: RunningQueries | None = None
         self._storage: StorageClient | None = None
         self._stream: StreamClient | None = None
         self._handler: AggregateHandler | None = None
@@ -81,7 +89,7 @@ class Node:
         self._placement = PlacementWatch(settings.placement_file)
         self._ownership = Ownership(settings.node_name, self._placement)
         self._routing = Routing.of_settings(settings, self._ownership)
-        self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical), settings, self.health, self._routing)
+        self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical, self._asked), settings, self.health, self._routing)
         self._activity = Activity()
         self.admin = AdminServer(settings, self._admin_routes())
         self._bringing_up: asyncio.Task[None] | None = None
@@ -130,6 +138,7 @@ class Node:
             raise ConfigError([Mistake("storage_path", str(error))]) from error
         self._parts.push_async_callback(self._storage.close)
         self._parts.push_async_callback(self._close_stream)
+        self._parts.push_async_callback(self._close_queries)
         await self._gateway.start()
         self._parts.push_async_callback(self._routing.peers.close)
         self._parts.push_async_callback(self._gateway.stop, 1.0)
@@ -212,6 +221,7 @@ class Node:
             Check("stream", ok=not lost, detail="; ".join(lost)),
             Check("consumers", ok=trusted, detail=consumers),
             self._placement_check(),
+            *self._projection_check(),
         )
 
     def _placement_check(self) -> Check:
@@ -225,6 +235,13 @@ class Node:
         lost = "" if node in watch.config.nodes else f"; this node, {node}, is not in it"
         return Check("placement", ok=True, detail=f"{told}{lost}{f'; {watch.trouble}' if watch.trouble else ''}")
 
+    def _projection_check(self) -> tuple[Check, ...]:
+        """The projection, where there is one. Commands do not wait for it."""
+        if self._queries is None:
+            return ()
+        status = self._queries.status
+        return (Check("projection", ok=status.serving and not status.trouble, detail=str(status)),)
+
     def _reasons(self) -> list[str]:
         """Why no commands are taken."""
         if self._draining:
@@ -234,6 +251,10 @@ class Node:
         reasons = self._stream.reasons()
         if self._guard is not None and not self._guard.trusted.is_set():
             reasons.append("looking whether the log is the one remembered")
+        if self._settings.role == "query":
+            if self._queries is not None and not self._queries.status.serving:
+                reasons.append(f"projection: {self._queries.status}")
+            return reasons if reasons or self._queries is not None else [self._waiting_for]
         return reasons if reasons or self._handler is not None else [self._waiting_for]
 
     async def _bring_up(self, storage: StorageClient) -> None:
@@ -265,12 +286,28 @@ class Node:
         if CommandSpans.wanted():
             observers.append(CommandSpans().observe)
         self._guard = guard
+        if self._projects:
+            self._begin_queries(programs, storage, stream, guard)
+        if self._settings.role == "query":
+            await self._gateway.set_serving(True)
+            log.info("ready", role="query")
+            return
         self._handler = AggregateHandler(self._settings, programs, storage, stream, observers, guard)
+        if self._queries is not None:
+            self._handler.serve_queries(self._queries.client.after)
         self._saving = asyncio.create_task(self._handler.saver.run(), name="snapshots by time")
         if self._settings.verify_interval:
             self._verifying = asyncio.create_task(self._handler.verifier(self._note_verification).run(self._settings.verify_interval))
         await self._gateway.set_serving(True)
         log.info("ready", durability=stream.durability)
+
+    def _begin_queries(self, programs: ProgramSet, storage: StorageClient, stream: StreamClient, guard: LogGuard) -> None:
+        folder = storage.path / "projections"
+        self._queries = queries = RunningQueries(
+            folder, programs, stream, self._engine, self._settings, saw=guard.saw, check=storage.was_running
+        )
+        guard.on_replaced(lambda: queries.projection.begin_anew(guard.replaced))
+        queries.start()
 
     async def _trusted(self, guard: LogGuard) -> None:
         """Begin to watch the log, and wait until it is known to be the one that is remembered."""
@@ -307,18 +344,30 @@ class Node:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
 
+    async def _close_queries(self) -> None:
+        if self._queries is not None:
+            await self._queries.close()
+
     async def _close_stream(self) -> None:
         if self._stream is not None:
             await self._stream.close()
 
+    def _asked(self) -> QueryClient:
+        if self._queries is None:
+            why = f"the node is not ready: {self._waiting_for}" if self._projects else "this node answers no queries"
+            raise Unavailable(why, "starting" if self._projects else "no_projection")
+        return self._queries.client
+
     def _up(self) -> AggregateHandler:
+        if self._settings.role == "query":
+            raise Unavailable("this node answers queries alone; send it to another", "query_only")
         if self._handler is None:
             raise Unavailable(f"the node is not ready: {self._waiting_for}", "starting")
         return self._handler
 
     def _log(self) -> StreamClient:
-        self._up()
-        assert self._stream is not None, "the handler has one"
+        if self._stream is None or (self._handler is None and self._queries is None):
+            raise Unavailable(f"the node is not ready: {self._waiting_for}", "starting")
         return self._stream
 
     def _admin_routes(self) -> list[Route]:
@@ -329,6 +378,23 @@ class Node:
             *tenant_routes(self._up, self._activity.times, self._settings.drain_timeout, self._ownership.pinned),
             *placement_routes(self._placement, self._settings.node_name),
         ]
+
+    def _query_facts(self) -> dict[str, Any]:
+        """Those of its queries."""
+        if self._queries is None:
+            return {}
+        status, live, counts = self._queries.status, self._queries.live, self._gateway.queries
+        return {
+            "consumers": {"projection": status.sequence},
+            "projection_failed": status.failed,
+            "queries": {code or "ok": number for code, number in counts.answered.items()},
+            "query_seconds": counts.seconds,
+            "live_queries": live.watchers,
+            "live_questions": live.questions,
+            "live_events": live.counts.events,
+            "live_lags": live.counts.lags,
+            "live_rows": live.counts.evaluations,
+        }
 
     def _facts(self) -> NodeFacts:
         """The node in numbers, for its metrics."""
@@ -357,6 +423,7 @@ class Node:
             snapshots_dropped=storage.dropped if storage is not None else 0,
             snapshots_waiting=storage.waiting if storage is not None else 0,
             storage_set_aside=len(storage.set_aside) if storage is not None else 0,
+            **self._query_facts(),
             verified=self._verified,
             mismatches=self._mismatches,
             log_lines_dropped=self._log_drops(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+from typing import Annotated
 
 import structlog
 import typer
@@ -21,14 +22,18 @@ CLOSING = 10.0
 """Seconds that closing may take after DRAIN_TIMEOUT, before the process is ended by force."""
 
 
-def serve(config: ConfigPath = None, as_json: AsJson = False) -> None:
+def serve(
+    config: ConfigPath = None,
+    role: Annotated[str | None, typer.Option(help="`node`, or `query`: answer queries alone. Else the setting of that name.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """Run a node until Ctrl-C or SIGTERM.
 
     Then it finishes what is under way (DRAIN_TIMEOUT) and stops; what hangs longer is ended by force. Logs are JSON lines on standard
     error. Without NATS the node waits for it: /health answers, /ready says why it is not ready.
     """
     try:
-        settings = Settings.load(config)
+        settings = Settings.load(config, None, **({"role": role} if role is not None else {}))
     except ConfigError as error:
         tell_mistakes(error, as_json=as_json)
         raise typer.Exit(ExitCode.CONFIG) from None

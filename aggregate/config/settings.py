@@ -97,8 +97,19 @@ class Settings(BaseSettings):
     attempt_max: Seconds = Field(
         300.0, gt=0, description="Time after which an attempt of a command is given up; at most a quarter of REFUSAL_TTL."
     )
+    gas_query: int = Field(50_000_000, ge=1, description="Gas that the filter of one query may use, over all rows it looks at.")
     max_in_flight: int = Field(4096, ge=1, description="Commands a node works on at once; one tenant alone gets at most half of them.")
     max_queue: int = Field(1024, ge=1, description="Commands that may wait for one aggregate.")
+
+    # queries
+    projection: bool = Field(
+        True, description="Whether the node keeps the states of the types that the manifest projects, and answers queries."
+    )
+    role: Literal["node", "query"] = Field("node", description="`node` takes commands and answers queries; `query` answers queries alone.")
+    page_secret: Secret = Field(
+        Secret(""),
+        description="Secret that page tokens are signed with, the same on all nodes; without it with what all nodes know anyway.",
+    )
 
     # programs
     manifest: Path | None = Field(

@@ -72,7 +72,7 @@ class LogGuard(Trusting):
         self._store = store
         self._stream = stream
         self._newest = 0
-        self._forget: Callable[[], None] = lambda: None
+        self._forgets: list[Callable[[], None]] = []
         self._wake = asyncio.Event()
         self.trusted = asyncio.Event()
         self.replaced = ""
@@ -84,7 +84,7 @@ class LogGuard(Trusting):
 
     def on_replaced(self, forget: Callable[[], None]) -> None:
         """Call `forget` when the log turns out to be another one, before anything is answered again."""
-        self._forget = forget
+        self._forgets.append(forget)
 
     def saw(self, sequence: int) -> None:
         """A lasting message stands at this sequence."""
@@ -156,7 +156,8 @@ class LogGuard(Trusting):
             await self._store.set_aside(wrong)
         except StorageError as error:
             raise Unavailable(f"the snapshots of another log cannot be set aside: {error}", reason="log_replaced") from error
-        self._forget()
+        for forget in self._forgets:
+            forget()
 
 
 def canary_of(stored: StoredMessage) -> Canary:

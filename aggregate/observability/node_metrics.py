@@ -43,6 +43,7 @@ class NodeFacts:
     snapshots_dropped: int = 0
     snapshots_waiting: int = 0
     storage_set_aside: int = 0
+    projection_failed: int = 0
     queries: Mapping[str, int] = field(default_factory=dict)
     query_seconds: float = 0.0
     live_queries: int = 0
@@ -82,6 +83,7 @@ TABLE = (
     Row("snapshots_dropped", "counter", "aggregate_snapshots_dropped", "Snapshots that could not be written."),
     Row("snapshots_waiting", "gauge", "aggregate_snapshots_waiting", "Snapshots that wait to be written."),
     Row("storage_set_aside", "counter", "aggregate_storage_set_aside", "Times the snapshot store was set aside and begun anew."),
+    Row("projection_failed", "gauge", "aggregate_projection_failed", "Aggregates hidden from queries: their history cannot be projected."),
     Row("queries", "counter", "aggregate_queries", "Queries answered, and refused by the code of the error.", "code"),
     Row("query_seconds", "counter", "aggregate_query_seconds", "Time that queries took, all together."),
     Row("live_queries", "gauge", "aggregate_live_queries", "Live queries that are open."),

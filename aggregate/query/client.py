@@ -47,7 +47,7 @@ class QueryClient:
         acknowledged: Callable[[], str] = lambda: "",
         live: LiveQueries | None = None,
     ) -> None:
-        self._projection = projection
+        self.projection = projection
         self._secret = secret
         self._tokens = PageTokens(secret or projection.definitions.digest.encode())
         self._gas = gas
@@ -58,7 +58,7 @@ class QueryClient:
     def after(self, acknowledged: Callable[[], str]) -> Self:
         """The same, whose answers wait for a position."""
         return type(self)(
-            self._projection, secret=self._secret, gas=self._gas, timeout=self._timeout, acknowledged=acknowledged, live=self._live
+            self.projection, secret=self._secret, gas=self._gas, timeout=self._timeout, acknowledged=acknowledged, live=self._live
         )
 
     async def query(self, tenant_id: TenantId | str, filter: str = "", *, order_by: Iterable[str] = (), **options: Any) -> Answer:  # noqa: A002 - the public name
@@ -86,6 +86,7 @@ class QueryClient:
             Unavailable, StorageError: there is no projection yet; it cannot be read.
         """
         limit = time.monotonic() + self._timeout if deadline is None else deadline
+        self.projection.check_held(tenant_id)
         question = self._question(tenant_id, query)
         after = self._tokens.place(tenant_id, query)
         await self._reach(query.min_position, limit)
@@ -135,28 +136,29 @@ class QueryClient:
             ValidationError: the type is not projected; no position.
             DeadlineExceeded, Unavailable, StorageError.
         """
+        self.projection.check_held(tenant_id)
         self._check_type(aggregate_type)
         await self._reach(min_position, time.monotonic() + self._timeout if deadline is None else deadline)
-        found, _ = await self._projection.view(lambda view: view.row(AggregateKey(tenant_id, aggregate_type, aggregate_id)))
+        found, _ = await self.projection.view(lambda view: view.row(AggregateKey(tenant_id, aggregate_type, aggregate_id)))
         return found
 
     def _live_queries(self) -> LiveQueries:
         if self._live is None:
             raise Unavailable("live queries are not served here", reason="no_projection")
-        self._projection.start()
+        self.projection.start()
         return self._live
 
     async def _reach(self, position: str, deadline: float) -> None:
-        self._projection.start()
+        self.projection.start()
         for each in {position, self._acknowledged()}:
             if each:
-                await self._projection.reach(each, deadline)
+                await self.projection.reach(each, deadline)
 
     async def _page(self, question: Question, query: Query, after: bytes, budget: Budget) -> Answer:
         def look(view: View) -> tuple[list[Found], list[str], list[str]]:
             return page(view, question, after, query.limit + 1, budget)
 
-        (found, words, paths), position = await self._projection.view(look)
+        (found, words, paths), position = await self.projection.view(look)
         more = len(found) > query.limit
         found = found[: query.limit]
         return Answer(
@@ -176,7 +178,7 @@ class QueryClient:
                 summariser.add(aggregate_type, [document for _, _, document in matches])
             return summariser
 
-        summariser, position = await self._projection.view(look)
+        summariser, position = await self.projection.view(look)
         return Answer(
             rows=(),
             position=position,
@@ -201,12 +203,12 @@ class QueryClient:
             raise ValidationError(
                 "groups come all at once, by their values: no order and no pages", "order_by" if ordered else "page_token"
             )
-        types = sorted(self._projection.types) if query.aggregate_type is None else [query.aggregate_type]
-        return Question(tenant_id, types, self._projection.matcher(query.filter), Ordering(query.order_by))
+        types = sorted(self.projection.types) if query.aggregate_type is None else [query.aggregate_type]
+        return Question(tenant_id, types, self.projection.matcher(query.filter), Ordering(query.order_by))
 
     def _check_type(self, aggregate_type: AggregateType | None) -> None:
-        if aggregate_type is not None and aggregate_type not in self._projection.types:
-            known = ", ".join(sorted(self._projection.types)) or "none"
+        if aggregate_type is not None and aggregate_type not in self.projection.types:
+            known = ", ".join(sorted(self.projection.types)) or "none"
             raise ValidationError(f"{quote(str(aggregate_type))} is not projected; projected are: {known}", "aggregate_type")
 
 

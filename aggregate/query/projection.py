@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar, Unpack
 
 from aggregate.engine import Engine
 from aggregate.errors import AggregateError, DeadlineExceeded, StorageError, StreamError, Unavailable
@@ -48,6 +48,28 @@ TELL_EVERY: Final = 5.0
 log = logging.getLogger("aggregate.query")
 
 
+class ProjectionOptions(TypedDict, total=False):
+    """What may be said of a projection.
+
+    Attributes:
+        held: whether the rows of a tenant are kept here; it may not change its mind while the projection runs.
+        saw: is told the sequence of every lasting message.
+        check: look through the files first: the process before was not stopped properly.
+    """
+
+    held: Callable[[TenantId], bool]
+    saw: Callable[[int], None]
+    check: bool
+
+
+def _everybody(_: TenantId) -> bool:
+    return True
+
+
+def _nobody(_: int) -> None:
+    pass
+
+
 class Projection:
     """The projection of one node.
 
@@ -55,9 +77,6 @@ class Projection:
         folder: of the stores.
         definitions: what is projected.
         stream: the log.
-        held: whether the rows of a tenant are kept here; it may not change its mind while the projection runs.
-        saw: is told the sequence of every lasting message.
-        check: look through the files first: the process before was not stopped properly.
     """
 
     def __init__(
@@ -66,18 +85,15 @@ class Projection:
         definitions: Definitions,
         stream: EventStream,
         engine: Engine,
-        *,
-        held: Callable[[TenantId], bool] = lambda _: True,
-        saw: Callable[[int], None] = lambda _: None,
-        check: bool = False,
+        **options: Unpack[ProjectionOptions],
     ) -> None:
         self.definitions = definitions
         self.filters = Filters(engine)
         self._folder = folder
         self._stream = stream
-        self._held = held
-        self._saw = saw
-        self._check = check
+        self._held: Callable[[TenantId], bool] = options.get("held", _everybody)
+        self._saw: Callable[[int], None] = options.get("saw", _nobody)
+        self._check = options.get("check", False)
         self._served: Store | None = None
         self._building: Store | None = None
         self._position = 0
@@ -153,6 +169,11 @@ class Projection:
     def matcher(self, filter_text: str) -> Filter:
         """The compiled filter ("": every row). Raises ValidationError, which names `filter` and shows the place."""
         return self.filters.get(filter_text)
+
+    def check_held(self, tenant_id: TenantId) -> None:
+        """Raises Unavailable where the rows of a tenant are not kept here."""
+        if not self._held(tenant_id):
+            raise Unavailable(f"the rows of tenant {str(tenant_id)!r} are not kept here; ask another node", reason="not_held")
 
     async def view(self, look: Callable[[View], T]) -> tuple[T, str]:
         """What `look` finds in a consistent view, in a thread; with the position that the view is of.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
+from aggregate.config import Settings
 from aggregate.engine import Engine
 from aggregate.query.client import QueryClient
 from aggregate.query.definitions import Definitions
 from aggregate.query.live import LiveQueries
-from aggregate.query.projection import Projection
+from aggregate.query.projection import Projection, ProjectionOptions
+from aggregate.query.status import ProjectionStatus
 from aggregate.runtime import ProgramSet
 from aggregate.stream.events import EventStream
 
@@ -20,11 +23,31 @@ class RunningQueries:
         client: answers queries and live ones.
     """
 
-    def __init__(self, folder: Path, programs: ProgramSet, stream: EventStream, engine: Engine, *, watch_buffer: int = 1 << 20) -> None:
-        """`folder`: of the projections. Raises ConfigError: a projection in the manifest is wrong."""
-        self.projection = Projection(folder, Definitions.of(programs), stream, engine)
-        self.live = LiveQueries(self.projection, buffer_bytes=watch_buffer)
-        self.client = QueryClient(self.projection, live=self.live)
+    def __init__(
+        self,
+        folder: Path,
+        programs: ProgramSet,
+        stream: EventStream,
+        engine: Engine,
+        settings: Settings | None = None,
+        **options: Unpack[ProjectionOptions],
+    ) -> None:
+        """`folder`: of the projections; `options`: see `Projection`. Raises ConfigError: a projection in the manifest is wrong."""
+        given = settings if settings is not None else Settings()
+        self.projection = Projection(folder, Definitions.of(programs), stream, engine, **options)
+        self.live = LiveQueries(self.projection, buffer_bytes=given.watch_buffer)
+        self.client = QueryClient(
+            self.projection,
+            secret=given.page_secret.get_secret_value().encode(),
+            gas=given.gas_query,
+            timeout=given.command_timeout,
+            live=self.live,
+        )
+
+    @property
+    def status(self) -> ProjectionStatus:
+        """How the projection is."""
+        return self.projection.status()
 
     def start(self) -> None:
         """Begin to follow the log."""

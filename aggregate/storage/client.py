@@ -117,6 +117,11 @@ class StorageClient:
         """The folder."""
         return self._folder.path
 
+    @property
+    def was_running(self) -> bool:
+        """Whether the process that had the folder before was not stopped properly."""
+        return self._folder.was_running
+
     async def get_snapshot(
         self, tenant_id: TenantId, aggregate_id: AggregateId, aggregate_type: AggregateType | None = None, program: str | None = None
     ) -> Snapshot | None:

@@ -43,7 +43,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One key of an order. Ties are broken by type and id, ascending; a missing or null value comes before all others ascending."""
+    """One key of an order.
+
+    Ascending: null or missing, `false`, `true`, numbers, strings, lists, maps. Ties are broken by type and id, in the direction of the last
+    key.
+    """
 
     path: str
     descending: bool = False

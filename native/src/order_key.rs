@@ -225,7 +225,8 @@ fn unescaped(text: &[u8]) -> Result<std::borrow::Cow<'_, [u8]>, Broken> {
             b'f' => (12, 2),
             b'r' => (13, 2),
             b'u' => {
-                let digits = rest.get(found + 2..found + 6).and_then(|raw| std::str::from_utf8(raw).ok()).ok_or(Broken)?;
+                let digits =
+                    rest.get(found + 2..found + 6).and_then(|raw| std::str::from_utf8(raw).ok()).ok_or(Broken)?;
                 (u8::from_str_radix(digits, 16).map_err(|_| Broken)?, 6)
             }
             &byte => (byte, 2),

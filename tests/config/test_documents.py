@@ -23,7 +23,7 @@ def test_the_schema_knows_every_setting_and_no_other() -> None:
     schema = settings_schema()
     secrets = {f"{name}_file" for name in Settings.secret_names()}
     assert set(schema["properties"]) == set(Settings.model_fields) | secrets
-    assert secrets == {"admin_token_file", "nats_nkey_seed_file", "nats_password_file", "nats_token_file"}
+    assert secrets == {"admin_token_file", "nats_nkey_seed_file", "nats_password_file", "nats_token_file", "page_secret_file"}
     assert schema["additionalProperties"] is False
     assert schema["properties"]["engine"]["enum"] == ["auto", "native", "pure"]
 
