@@ -160,9 +160,7 @@ async def test_a_changed_definition_is_built_beside_and_swapped_in(tmp_path: Pat
         heard = _Heard()
         running.listen(heard)
         client = QueryClient(running)
-        await eventually(lambda: running.status().serving)
-        status = running.status()
-        assert status.building
+        await eventually(lambda: running.status().serving and running.status().building)
         before = await client.query("t-1", "a == 3", explain=True)
         assert [row.state for row in before] == [{"a": 3, "b": -3}]
         assert before.explanation is not None
