@@ -21,6 +21,7 @@ def record_of(
         aggregate_id=command.aggregate_id,
         command_id=command.command_id,
         version=0 if receipt is None else int(receipt.version),
+        position="" if receipt is None else receipt.position,
         outcome="accepted" if error is None else "rejected" if isinstance(error, Rejected) else "failed",
         code="" if error is None else error.code,
         reason="" if error is None else error.reason,

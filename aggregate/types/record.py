@@ -12,6 +12,7 @@ class CommandRecord:
 
     Attributes:
         version: of the aggregate after the command, 0 where it is not known.
+        position: of the command in the log, "" where it was not accepted.
         outcome: `accepted`, `rejected` (the program said no) or `failed`.
         code: the error's class code (`rejected`, `version_conflict`, ...), "" where it was accepted. One of a fixed list: fit for a label.
         reason: what the caller was told: a program's own code or the error's; "" where it was accepted. Not fit for a label.
@@ -35,6 +36,7 @@ class CommandRecord:
     aggregate_id: str
     command_id: str
     version: int = 0
+    position: str = ""
     outcome: str = "accepted"
     code: str = ""
     reason: str = ""

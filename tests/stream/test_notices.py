@@ -1,0 +1,89 @@
+"""Notices of changes on core NATS."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from aggregate.errors import Unavailable
+from aggregate.handler import AggregateHandler
+from aggregate.stream import StreamClient
+from aggregate.stream import notices as notices_module
+from aggregate.stream.connection import Connection
+from aggregate.stream.notices import Notices, notice_subject
+from aggregate.testing import Environment
+from aggregate.types import Command, TenantId
+from aggregate.types.record import CommandRecord
+
+from .waiting import eventually
+
+ID = "00000000-0000-7000-8000-000000000001"
+
+
+def record(number: int = 1, **more: object) -> CommandRecord:
+    known = {"version": number, "events": 1, "position": f"0:{number}"}
+    return CommandRecord("acme", "Account", ID, f"c{number}", **(known | more))  # type: ignore[arg-type]
+
+
+async def test_each_command_that_changed_something_is_told_once_with_its_position() -> None:
+    async with Environment() as environment:
+        stream = await environment.stream()
+        notices = Notices(stream.notify)
+        handler: AggregateHandler = await environment.handler(observers=(notices.observe,))
+        heard: asyncio.Queue[tuple[str, dict[str, object]]] = asyncio.Queue()
+        listening = Connection(environment.nats.url)
+        await listening.open()
+        await listening.subscribe(
+            "notify.>", lambda message: heard.put_nowait((message.subject, json.loads(message.data))) if message is not None else None
+        )
+        await listening.request("$JS.API.INFO")  # now the server has the subscription
+        command = Command.new_test_deposit_with_tenant("acme", 100)
+        receipt = await handler.submit(command)
+        await handler.submit(command)  # a duplicate: nothing new
+        untenanted = await handler.submit(Command.new_test_deposit_with_tenant("", 7))
+        async with asyncio.timeout(10):
+            first, second = await heard.get(), await heard.get()
+        assert first == (
+            f"notify.acme.Account.{receipt.aggregate_id}",
+            {"command_id": receipt.command_id, "correlation_id": "", "events": 1, "position": receipt.position, "v": 1, "version": 1},
+        )
+        assert second[0] == f"notify.~.Account.{untenanted.aggregate_id}"
+        assert heard.empty()
+        await notices.close()
+        await listening.close()
+    assert isinstance(stream, StreamClient)
+
+
+async def test_nothing_waits_and_what_cannot_be_told_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices_module, "PAUSE", 0.01)
+    monkeypatch.setattr(notices_module, "MOST_WAITING", 5)
+    told: list[str] = []
+    up = False
+
+    async def notify(subject: str, body: bytes) -> None:
+        if not up:
+            raise Unavailable("not connected")
+        told.append(json.loads(body)["command_id"])
+
+    notices = Notices(notify)
+    for number in range(8):
+        notices.observe(record(number))
+    assert notices.dropped == 3
+    await eventually(lambda: notices.dropped == 8)
+    up = True
+    for number in (10, 11):
+        notices.observe(record(number))
+    await eventually(lambda: len(told) == 2)
+    assert told == ["c10", "c11"]
+    for nothing in (record(events=0), record(duplicate=True), record(outcome="rejected")):
+        notices.observe(nothing)
+    await notices.close()
+    assert told == ["c10", "c11"]
+
+
+def test_subjects_name_any_or_one() -> None:
+    assert notice_subject() == "notify.*.*.*"
+    assert notice_subject("") == "notify.~.*.*"
+    assert notice_subject(TenantId("acme"), "Account", ID) == f"notify.acme.Account.{ID}"
