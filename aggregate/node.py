@@ -43,6 +43,7 @@ from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
 from aggregate.stream import StreamClient
 from aggregate.stream.interface import EventLog
+from aggregate.stream.notices import Notices
 
 log = structlog.get_logger("aggregate.node")
 
@@ -98,6 +99,7 @@ class Node:
         self._watching: asyncio.Task[NoReturn] | None = None
         self._following: asyncio.Task[NoReturn] | None = None
         self._guard: LogGuard | None = None
+        self._notices: Notices | None = None
         self._warnings: tuple[str, ...] = ()
 
     @property
@@ -285,6 +287,9 @@ class Node:
         observers = [self._metrics.observe, self._activity.observe, CommandLog().observe]
         if CommandSpans.wanted():
             observers.append(CommandSpans().observe)
+        if self._settings.change_notices:
+            self._notices = Notices(stream.notify)
+            observers.append(self._notices.observe)
         self._guard = guard
         if self._projects:
             self._begin_queries(programs, storage, stream, guard)
@@ -343,6 +348,8 @@ class Node:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
+        if self._notices is not None:
+            await self._notices.close()
 
     async def _close_queries(self) -> None:
         if self._queries is not None:

@@ -170,6 +170,9 @@ class Settings(BaseSettings):
     drain_timeout: Seconds = Field(30.0, description="Time that a stopping node gives the commands in flight.")
 
     # what it tells
+    change_notices: bool = Field(
+        True, description="Whether a hint of each change goes out on core NATS, on `notify.<tenant>.<type>.<id>`; nobody keeps it."
+    )
     service_name: str = Field("aggregate", min_length=1, max_length=128, description="Name in logs and traces.")
     environment: str = Field("development", min_length=1, max_length=128, description="Environment in logs and traces.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level of what is logged.")
