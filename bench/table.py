@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network, ring
+from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network, plateau, ring
 from bench.registry import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -17,4 +17,5 @@ BENCHES: tuple[Bench, ...] = (
     *handling.BENCHES,
     *network.BENCHES,
     *memory.BENCHES,
+    *plateau.BENCHES,
 )

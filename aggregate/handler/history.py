@@ -93,9 +93,23 @@ class Moment:
 
 
 async def history(stream: EventLog, key: AggregateKey, *, upto: int, after: int = 0) -> AsyncGenerator[StoredMessage, None]:
+    """The aggregate's messages, as `pages` gives them. Others get their turn every `SLICE` messages.
+
+    Raises:
+        As `pages`.
+    """
+    async with aclosing(pages(stream, key, upto=upto, after=after)) as read:
+        async for page in read:
+            for number, stored in enumerate(page, 1):
+                yield stored
+                if number % SLICE == 0:
+                    await asyncio.sleep(0)
+
+
+async def pages(stream: EventLog, key: AggregateKey, *, upto: int, after: int = 0) -> AsyncGenerator[list[StoredMessage], None]:
     """The aggregate's messages with `after < sequence <= upto`, in order, `upto` being the sequence of one of them.
 
-    What a replica behind the leader leaves out comes from the leader. Others get their turn every `SLICE` messages.
+    What a replica behind the leader leaves out comes from the leader.
 
     Raises:
         Unavailable: also where the one at `upto` does not come: the servers that answer are behind, and leave out who knows what.
@@ -104,11 +118,8 @@ async def history(stream: EventLog, key: AggregateKey, *, upto: int, after: int 
     leader = False
     while after < upto:
         page = await stream.read(key, after=after, upto=upto, leader=leader, most=PAGE)
-        for number, stored in enumerate(page, 1):
-            yield stored
-            if number % SLICE == 0:
-                await asyncio.sleep(0)
         if page:
+            yield page
             after = page[-1].sequence
         elif leader:
             raise Unavailable(f"the servers that answer are behind the log of {key}", "stream_behind", 0.2)

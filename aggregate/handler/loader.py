@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from aggregate.errors import DocumentError, RehydrationError, StorageError, StreamError, TenantAccessDenied, Unavailable
-from aggregate.handler.history import history
+from aggregate.handler.history import pages
 from aggregate.handler.loaded import Loaded
 from aggregate.runtime import CommitFold, ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
@@ -120,8 +120,8 @@ class Loader:
 
     async def _tail(self, base: Loaded, last: StoredMessage) -> list[StoredMessage]:
         """All messages after `base` up to `last`."""
-        async with aclosing(history(self._stream, base.key, after=base.sequence, upto=last.sequence)) as tail:
-            return [message async for message in tail]
+        async with aclosing(pages(self._stream, base.key, after=base.sequence, upto=last.sequence)) as tail:
+            return [message async for page in tail for message in page]
 
     async def _from_snapshot(self, key: AggregateKey, program: TypeProgram) -> Loaded | None:
         try:

@@ -69,11 +69,16 @@ def header_size(headers: Mapping[str, str]) -> int:
 
 def parse_headers(head: bytes) -> dict[str, str]:
     """The headers of a raw block, as JetStream's API hands it out, by name (of equal names the last)."""
+    return parse_lines(head.partition(b"\r\n")[2])
+
+
+def parse_lines(lines: bytes) -> dict[str, str]:
+    """The headers of a block without its first line. Read for every message of a history, so decoded as a whole."""
     found = {}
-    for line in head.split(b"\r\n")[1:]:
-        name, colon, value = line.partition(b":")
+    for line in lines.decode(errors="replace").split("\r\n"):
+        name, colon, value = line.partition(":")
         if colon:
-            found[name.decode(errors="replace")] = value.strip().decode(errors="replace")
+            found[name] = value.strip()
     return found
 
 

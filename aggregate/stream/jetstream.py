@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -144,10 +145,16 @@ def parse_timestamp(text: str) -> int:
     """Unix nanoseconds of a server's timestamp (RFC 3339, any offset, up to nine digits)."""
     whole, dot, rest = text.partition(".")
     if not dot:
-        return round(datetime.fromisoformat(text).timestamp()) * NANOSECONDS
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    at = datetime.fromisoformat(whole + rest[len(digits) :])
-    return round(at.timestamp()) * NANOSECONDS + int(digits[:9].ljust(9, "0"))
+        return _seconds(text) * NANOSECONDS
+    zone = rest.lstrip("0123456789")
+    digits = rest[: len(rest) - len(zone)]
+    return _seconds(whole + zone) * NANOSECONDS + int(digits[:9].ljust(9, "0"))
+
+
+@lru_cache(maxsize=256)
+def _seconds(text: str) -> int:
+    """Unix seconds; messages read together are mostly of few seconds."""
+    return round(datetime.fromisoformat(text).timestamp())
 
 
 def format_timestamp(milliseconds: int) -> str:
