@@ -121,7 +121,10 @@ class Platform:
 
     def migrate(self, tenant: str, target: str) -> None:
         """Move a tenant to a node."""
-        self.on(target, "aggregate", "placement", "migrate", tenant, target)
+        document = json.loads(self.on(target, "aggregate", "placement", "show", "--json"))
+        document["tenants"] = {**document.get("tenants", {}), tenant: target}
+        script = "cat > /tmp/placement.json && aggregate placement set /tmp/placement.json"
+        docker("exec", "-i", self.container(target), "sh", "-c", script, stdin=json.dumps(document))
 
     def logs(self, service: str, lines: str = "500") -> str:
         """What its tasks said, the last lines."""
