@@ -1,5 +1,5 @@
-"""Whether aggregates that are no longer in memory leave something there: what a node's process grows by while very many of them pass
-through a cache that holds few, beside what the cache may hold.
+"""Whether aggregates that are no longer in memory leave something there: what a node takes of memory before and after very many of them
+have passed through a cache that holds few.
 
     python -m bench.plateau AGGREGATES     (the process that is measured: handler, cache and snapshot store, on a log that forgets)
 """
@@ -58,8 +58,8 @@ class Forgetful(MemoryStream):
         return None
 
 
-async def grown(aggregates: int) -> tuple[int, int]:
-    """Bytes that the process grows by while so many aggregates pass, after as many have filled all there is to fill; how many are kept."""
+async def weigh(aggregates: int) -> tuple[int, int, int]:
+    """Bytes that the process takes when so many aggregates have filled all there is to fill, and after as many more; how many are kept."""
     with tempfile.TemporaryDirectory(prefix="aggregate-bench-") as folder:
         settings = Settings(nats_url="nats://nowhere:4222", cache_bytes=CACHE_BYTES, snapshot_threshold=1)
         stream = Forgetful()
@@ -70,7 +70,7 @@ async def grown(aggregates: int) -> tuple[int, int]:
             await _pass(handler, storage, aggregates)
             before = _anonymous()
             await _pass(handler, storage, aggregates)
-            return _anonymous() - before, handler.active_aggregates
+            return before, _anonymous(), handler.active_aggregates
 
 
 async def _pass(handler: AggregateHandler, storage: StorageClient, aggregates: int) -> None:
@@ -96,22 +96,22 @@ def _anonymous() -> int:
 def _case(scale: Scale) -> Iterator[Case]:
     count = scale.size(60_000, 6_000)
     command = [sys.executable, "-m", "bench.plateau", str(count)]
-    bytes_grown, kept = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=600).stdout)
+    before, after, kept = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=600).stdout)
     assert 0 < kept < count or scale.smoke, "the cache held them all: nothing was measured"
-    yield Weighed(max(bytes_grown, 1), CACHE_BYTES)
+    yield Weighed(after, before)
 
 
 BENCHES = (
     Bench(
         name="memory.plateau",
-        ours="bytes a node grows by while 60,000 more aggregates pass through a full cache",
-        beside="what the cache may hold, 8 MiB",
+        ours="memory of a node after 60,000 more aggregates have passed through its full cache of 8 MiB",
+        beside="before them",
         prepare=_case,
-        tolerance=2.0,
-        target=0.25,
+        tolerance=0.05,
+        target=1.05,
     ),
 )
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(grown(int(sys.argv[1])))))
+    print(json.dumps(asyncio.run(weigh(int(sys.argv[1])))))
