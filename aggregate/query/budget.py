@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from aggregate.errors import DeadlineExceeded, Overloaded
 from aggregate.query.definitions import meta_of
 from aggregate.query.filters import Filter
-from aggregate.query.stored import shown_of
-from aggregate.query.view import Entry, id_of
+from aggregate.query.stored import DOCUMENT, VISIBLE, shown_of
+from aggregate.query.view import ID, Entry, id_of
 from aggregate.types import AggregateKey, AggregateType, TenantId
+
+_ONLY_HITS = bytes(int(flag == 1) for flag in range(256))
+"""Of the engine's flags, those of rows that match."""
 
 
 @dataclass(slots=True)
@@ -38,23 +41,21 @@ class Budget:
         if self.given_up.is_set() or time.monotonic() > self.deadline:
             raise DeadlineExceeded(f"the query had read {self.rows} rows when its time was over; an index on what it asks for helps")
 
-    def matching(
-        self, found: Filter, tenant_id: TenantId, aggregate_type: AggregateType, entries: list[Entry]
-    ) -> list[tuple[bytes, bytes, bytes]]:
-        """Of some rows the id, the stored bytes and the document of those that match.
+    def hits(self, found: Filter, tenant_id: TenantId, aggregate_type: AggregateType, entries: list[Entry]) -> tuple[list[bytes], bytes]:
+        """The documents of some rows, and for each whether it matches: one byte, 0 or 1.
 
         Raises:
             Overloaded: the gas is spent. DeadlineExceeded.
         """
         self.check()
         self.rows += len(entries)
-        documents = [shown_of(raw) for _, raw in entries]
+        documents = [raw[DOCUMENT:] if raw[0] == VISIBLE else shown_of(raw) for _, raw in entries]
         if found.program is None:
-            return [(name, raw, document) for (name, raw), document in zip(entries, documents, strict=True)]
+            return documents, b"\1" * len(documents)
         metas = None
         if found.needs_meta:
             metas = [
-                meta_of(AggregateKey(tenant_id, aggregate_type, id_of(name)), int.from_bytes(raw[8:16], "big")) for name, raw in entries
+                meta_of(AggregateKey(tenant_id, aggregate_type, id_of(key[-ID:])), int.from_bytes(raw[8:16], "big")) for key, raw in entries
             ]
         outcome = found.run(documents, metas, self.gas - self.gas_used)
         if outcome.error is not None:
@@ -64,4 +65,4 @@ class Budget:
         self.errors += outcome.errors
         if not self.first_error and outcome.first_error is not None:
             self.first_error = outcome.first_error
-        return [(name, raw, document) for (name, raw), document, flag in zip(entries, documents, outcome.rows, strict=True) if flag == 1]
+        return documents, outcome.rows.translate(_ONLY_HITS)

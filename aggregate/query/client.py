@@ -174,8 +174,8 @@ class QueryClient:
 
         def look(view: View) -> Summariser:
             summariser = Summariser(query)
-            for aggregate_type, matches in everything(view, question, budget, words, paths):
-                summariser.add(aggregate_type, [document for _, _, document in matches])
+            for aggregate_type, documents in everything(view, question, budget, words, paths):
+                summariser.add(aggregate_type, documents)
             return summariser
 
         summariser, position = await self.projection.view(look)

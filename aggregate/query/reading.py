@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from aggregate.query.interface import Changed, Row
 from aggregate.query.projected import Matcher
-from aggregate.query.view import View, id_of, row_of
+from aggregate.query.view import ID, View, id_of, row_of
 from aggregate.stream.positions import sequence_of
 from aggregate.types import AggregateKey, AggregateType, TenantId
 
@@ -67,7 +67,7 @@ class StoreReading:
     def _pages(self) -> Iterator[list[Row]]:
         for aggregate_type in self._types:
             for chunk in self._view.rows(self._tenant_id, aggregate_type):
-                rows = [row_of(AggregateKey(self._tenant_id, aggregate_type, id_of(name)), raw) for name, raw in chunk]
+                rows = [row_of(AggregateKey(self._tenant_id, aggregate_type, id_of(key[-ID:])), raw) for key, raw in chunk]
                 flags = self._matcher.matches(rows)
                 yield [row for row, matches in zip(rows, flags, strict=True) if matches]
 

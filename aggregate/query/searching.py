@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress, islice
 from typing import Final
 
 from aggregate.query.budget import Budget
@@ -14,9 +15,6 @@ from aggregate.query.ordering import Ordering
 from aggregate.query.planner import ById, Candidates, InOrder, Plan, plan
 from aggregate.query.view import FIRST_CHUNK, ID, LONGEST_CHUNK, Entry, View
 from aggregate.types import AggregateType, TenantId
-
-Match = tuple[bytes, bytes, bytes]
-"""An id, the stored row, the document."""
 
 SLACK: Final = 4096
 
@@ -62,8 +60,8 @@ def page(view: View, asked: Question, after: bytes, count: int, budget: Budget) 
 
 def everything(
     view: View, asked: Question, budget: Budget, words: list[str], paths: list[str]
-) -> Iterator[tuple[AggregateType, list[Match]]]:
-    """All matching rows, some at a time; `words` and `paths` get what `page` returns of them.
+) -> Iterator[tuple[AggregateType, list[bytes]]]:
+    """The documents of all rows that match, some at a time; `words` and `paths` get what `page` returns of them.
 
     Raises:
         Overloaded, DeadlineExceeded, StorageError.
@@ -74,7 +72,7 @@ def everything(
         words.append(f"{aggregate_type}: {_told(way)}")
         paths.append(way.path)
         for entries in _entries(view, asked, aggregate_type, way, b""):
-            yield aggregate_type, budget.matching(asked.filter, asked.tenant_id, aggregate_type, entries)
+            yield aggregate_type, list(compress(*budget.hits(asked.filter, asked.tenant_id, aggregate_type, entries)))
 
 
 def _of_type(
@@ -84,9 +82,10 @@ def _of_type(
     ends_early = isinstance(way, InOrder) or not asked.order.keys
     found: list[Found] = []
     for entries in _entries(view, asked, aggregate_type, way, after):
-        matches = budget.matching(asked.filter, asked.tenant_id, aggregate_type, entries)
-        places = asked.order.places(aggregate_type, [name for name, _, _ in matches], [document for _, _, document in matches])
-        found += [Found(place, aggregate_type, name, raw) for place, (name, raw, _) in zip(places, matches, strict=True) if place > after]
+        documents, hits = budget.hits(asked.filter, asked.tenant_id, aggregate_type, entries)
+        matches = [(key[-ID:], raw) for key, raw in compress(entries, hits)]
+        places = asked.order.places(aggregate_type, [name for name, _ in matches], list(compress(documents, hits)))
+        found += [Found(place, aggregate_type, name, raw) for place, (name, raw) in zip(places, matches, strict=True) if place > after]
         if ends_early and len(found) >= count:
             return found[:count]
         if len(found) > count + SLACK:
@@ -105,7 +104,7 @@ def _entries(view: View, asked: Question, aggregate_type: AggregateType, way: Pl
     elif isinstance(way, InOrder):
         ids = (entry[-ID:] for chunk in _index_order(view, asked, aggregate_type, way, after) for entry in chunk)
         size = FIRST_CHUNK
-        while chunk := [name for name, _ in zip(ids, range(size), strict=False)]:
+        while chunk := list(islice(ids, size)):
             yield _in_order(view.fetch(tenant_id, aggregate_type, chunk), chunk)
             size = min(2 * size, LONGEST_CHUNK)
     elif isinstance(way, ById):
@@ -146,8 +145,8 @@ def _fetched(view: View, tenant_id: TenantId, aggregate_type: AggregateType, ids
 
 def _in_order(entries: list[Entry], ids: list[bytes]) -> list[Entry]:
     """Entries in the order of `ids`."""
-    by_id = dict(entries)
-    return [(name, by_id[name]) for name in ids if name in by_id]
+    by_id = {entry[0][-ID:]: entry for entry in entries}
+    return [by_id[name] for name in ids if name in by_id]
 
 
 def _told(way: Plan) -> str:

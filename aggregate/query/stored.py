@@ -30,6 +30,8 @@ SHAPED: Final = 2
 FAILED: Final = 4
 
 HEAD: Final = struct.Struct(">BxxxIQQ24s")
+DOCUMENT: Final = HEAD.size
+"""Where the document of a row begins."""
 SEQUENCE: Final = struct.Struct(">Q")
 
 

@@ -33,7 +33,11 @@ class Summariser:
             ValidationError: something else than a number was to be summed; there are too many groups.
         """
         width = len(self._paths)
-        keys = order.order_keys(documents, self._paths, 0) if width else []
+        if not width:  # nothing but `count`
+            for gathered in self._group([]):
+                gathered.count(len(documents))
+            return
+        keys = order.order_keys(documents, self._paths, 0)
         for at in range(len(documents)):
             own = keys[at * width : (at + 1) * width]
             values = iter(own[self._by :])
@@ -67,7 +71,12 @@ class _Gathered:
         self._total = 0
         self._best: bytes | None = None
 
+    def count(self, rows: int) -> None:
+        """So many rows more."""
+        self._count += rows
+
     def add(self, key: bytes | None, aggregate_type: AggregateType) -> None:
+        """One row more, with the key of its value."""
         if key is None:
             self._count += 1
         elif key == order.NULL:

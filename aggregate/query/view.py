@@ -17,7 +17,7 @@ LONGEST_CHUNK: Final = 4096
 ID: Final = 16
 
 Entry = tuple[bytes, bytes]
-"""An id and what is stored of its row."""
+"""The key of a row, which ends with its id, and what is stored of it."""
 
 
 class View:
@@ -43,16 +43,14 @@ class View:
     def rows(self, tenant_id: TenantId, aggregate_type: AggregateType, after: bytes = b"") -> Iterator[list[Entry]]:
         """The rows of a type that can be seen, by id, some at a time; those after an id (16 bytes)."""
         prefix = row_prefix(tenant_id, aggregate_type)
-        at = len(prefix)
         for chunk in self._walk(prefix, prefix + (after + b"\0" if after else b""), prefix + AFTER, values=True):
-            yield [(key[at:], raw) for key, raw in chunk if raw[0] & VISIBLE]
+            yield [entry for entry in chunk if entry[1][0] & VISIBLE]
 
     def fetch(self, tenant_id: TenantId, aggregate_type: AggregateType, ids: Sequence[bytes]) -> list[Entry]:
         """The rows with these ids that can be seen, in the order of the ids."""
         prefix = row_prefix(tenant_id, aggregate_type)
-        at = len(prefix)
         found = self._transaction.cursor().getmulti([prefix + each for each in ids])
-        return [(key[at:], raw) for key, raw in found if raw[0] & VISIBLE]
+        return [entry for entry in found if entry[1][0] & VISIBLE]
 
     def entries(
         self, tenant_id: TenantId, aggregate_type: AggregateType, index: int, low: bytes, high: bytes, *, backwards: bool = False

@@ -5,19 +5,36 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aggregate.query import planner, searching, view
 from aggregate.query.client import QueryClient
 from aggregate.query.interface import Order, Query, Row, Summary
 from aggregate.types import AggregateKey, AggregateType, TenantId
 from tests.query import naive
 from tests.query.documents import Log, queries
 from tests.query.strategies import TENANTS, documents, filters, orders, writes
+
+SIZES = {view: ("FIRST_CHUNK", "LONGEST_CHUNK"), searching: ("FIRST_CHUNK", "LONGEST_CHUNK", "SLACK"), planner: ("FEW", "MANY")}
+
+
+@pytest.fixture(autouse=True, scope="module", params=["as they are", "small"])
+def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Chunks and bounds as they are, and so small that a few rows go every way."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "small":
+            for module, names in SIZES.items():
+                for name in names:
+                    patch.setattr(module, name, 3 if name == "LONGEST_CHUNK" else 2)
+        yield
+
 
 _slow = settings(max_examples=int(os.environ.get("AGGREGATE_EXAMPLES", "20")), deadline=None, suppress_health_check=list(HealthCheck))
 questions = st.tuples(filters, orders, st.sampled_from([None, "A", "B"]), st.sampled_from([1, 2, 3, 5, 20]))
