@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench import page
+from bench.histogram import Histogram
 from bench.measure import Measured, measure
 from bench.registry import Bench, Timed, Weighed
 from bench.results import Results, Row, failures
@@ -133,3 +137,14 @@ def test_a_smoke_run_writes_its_results(tmp_path: Path) -> None:
     assert written["versions"]["python"]
     refused = subprocess.run([*command, "--record"], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert refused.returncode == 2
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=300), st.floats(0.1, 100))
+def test_a_percentile_is_a_value_that_so_many_do_not_exceed(values: list[int], percent: float) -> None:
+    histogram = Histogram()
+    for value in values:
+        histogram.add(value)
+    exact = sorted(values)[max(0, math.ceil(len(values) * percent / 100 - 1e-9) - 1)]
+    assert exact * (1 - 1 / 128) <= histogram.percentile(percent) <= exact
+    assert (histogram.count, histogram.greatest) == (len(values), max(values))
+    assert Histogram().percentile(percent) == 0
