@@ -162,7 +162,8 @@ class Node:
                 told = self._tell_change(told)
             await self._gateway.set_serving(self.health().ready)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK)
+                async with asyncio.timeout(LOOK):  # `wait_for` may swallow a cancellation (Python 3.11), and then we never stop
+                    await self._changed.wait()
             self._changed.clear()
 
     def _tell_change(self, told: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -180,17 +181,25 @@ class Node:
         await self._bringing_up
         return True
 
-    async def stop(self) -> None:
-        """Refuse what is new, finish what is under way (DRAIN_TIMEOUT), close everything. After a failed `start` too."""
+    async def stop(self) -> bool:
+        """Refuse what is new, finish what is under way (DRAIN_TIMEOUT), close everything. After a failed `start` too.
+
+        Returns whether everything was finished; what was not has an outcome that only the log knows.
+        """
+        if not self._draining:
+            log.info("stopping", in_flight=self._handler.in_flight if self._handler is not None else 0)
         self._draining = True
         await self._gateway.set_serving(False)
-        if self._handler is not None and not await self._handler.drain(self._settings.drain_timeout):
-            log.warning("stopping with commands under way", in_flight=self._handler.in_flight)
+        finished = self._handler is None or await self._handler.drain(self._settings.drain_timeout)
+        if self._handler is not None and not finished:
+            log.warning("stopping by force: commands are still under way", in_flight=self._handler.in_flight)
         if self._guard is not None:
             with contextlib.suppress(AggregateError, TimeoutError):
-                await asyncio.wait_for(self._guard.look(), LAST_LOOK)
+                async with asyncio.timeout(LAST_LOOK):
+                    await self._guard.look()
         await self._parts.aclose()
-        log.info("stopped")
+        log.info("stopped", finished=finished)
+        return finished
 
     def health(self) -> HealthStatus:
         """How the node is now."""
@@ -284,7 +293,7 @@ class Node:
         guard = LogGuard(storage, stream)
         stream.listen(lambda up: None if up else guard.doubt())
         await self._trusted(guard)
-        observers = [self._metrics.observe, self._activity.observe, CommandLog().observe]
+        observers = [self._metrics.observe, self._activity.observe, CommandLog(payloads=self._settings.log_payloads).observe]
         if CommandSpans.wanted():
             observers.append(CommandSpans().observe)
         if self._settings.change_notices:

@@ -19,6 +19,7 @@ from aggregate.config.settings import Settings
 from aggregate.errors import ConfigError
 from aggregate.node import Node
 from aggregate.observability.logs import configure_logging
+from aggregate.observability.sink import LineSink, descriptor
 from aggregate.testing.nats import EmbeddedNats
 from aggregate.types import AggregateId
 
@@ -66,8 +67,8 @@ def dev(
         stop = StopSignal()
         async with nats:
             settings = Settings.load(config, nats_url=nats.url, nats_monitors=nats.monitor_url, **given)
-            sink = configure_logging(settings)
-            node = Node(settings, own_log=True)
+            logs = configure_logging(settings, LineSink(descriptor(2)))  # standard output is for people, or whoever drives us
+            node = Node(settings, own_log=True, log_drops=logs.dropped)
             try:
                 await node.start()
                 if await stop.unless(node.wait_until_ready()):
@@ -76,7 +77,7 @@ def dev(
                     await stop.unless(node.run())
             finally:
                 await node.stop()
-                sink.close()
+                logs.close()
 
     run(work(), as_json=as_json)
 

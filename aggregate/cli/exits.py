@@ -25,12 +25,14 @@ class ExitCode(IntEnum):
     CONFIG = 3
     UNAVAILABLE = 4
     INTERNAL = 5
+    FORCED = 6
 
 
 EXIT_CODES = (
     "exit codes: 0 done (also Ctrl-C and SIGTERM of a server); 1 refused (rejected by the program, not found, a check failed); "
     "2 wrong usage; 3 configuration (settings, manifest, program, a port in use, nats-server missing); "
-    "4 not reachable or too busy, try again; 5 internal fault"
+    "4 not reachable or too busy, try again; 5 internal fault; "
+    "6 a server that was stopped with work under way, because it took longer than it may"
 )
 
 

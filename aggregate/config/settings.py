@@ -176,6 +176,7 @@ class Settings(BaseSettings):
     service_name: str = Field("aggregate", min_length=1, max_length=128, description="Name in logs and traces.")
     environment: str = Field("development", min_length=1, max_length=128, description="Environment in logs and traces.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level of what is logged.")
+    log_payloads: bool = Field(False, description="Whether log lines hold the payloads of commands, which may be confidential.")
     logger_socket: Path | None = Field(None, description="Path of a Unix socket that log lines also go to.")
     metric_tenants: int = Field(1000, ge=0, description="Tenants with a metric label of their own; the rest are `other`.")
 

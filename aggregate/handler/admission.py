@@ -130,7 +130,8 @@ class Admission:
         """Refuse everything new and wait for what is inside, at most `timeout` seconds; returns whether nothing is left."""
         self._stopping = True
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True

@@ -31,7 +31,7 @@ from aggregate.handler.loader import Loader, LogOlder
 from aggregate.handler.log_guard import Trusting
 from aggregate.handler.pending import Pending
 from aggregate.handler.quota import MOST_TENANTS
-from aggregate.handler.recording import record_of
+from aggregate.handler.recording import received, record_of
 from aggregate.handler.saving import Saver
 from aggregate.handler.verifying import Verification, Verifier
 from aggregate.runtime import ProgramSet, TypeProgram
@@ -211,6 +211,8 @@ class AggregateHandler:
         """
         started = time.perf_counter()
         pending: Pending | None = None
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("command received", extra={"fields": received(command)})
         try:
             program = self._checked(command)
             limit = time.monotonic() + self._settings.command_timeout if deadline is None else deadline

@@ -105,7 +105,8 @@ class LogGuard(Trusting):
         looked = -math.inf
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), SOON if self.trusted.is_set() else RETRY)
+                async with asyncio.timeout(SOON if self.trusted.is_set() else RETRY):  # `wait_for` may swallow a cancellation
+                    await self._wake.wait()
             self._wake.clear()
             if self.trusted.is_set() and not self._has_news() and time.monotonic() < looked + INTERVAL:
                 continue

@@ -10,6 +10,28 @@ from aggregate.types import Command, Receipt
 from aggregate.types.record import CommandRecord
 
 
+class CallerGone(AggregateError):
+    """What a command is recorded as whose caller went away before the answer. Nobody is told it."""
+
+    code = "cancelled"
+    status = "CANCELLED"
+
+    def __init__(self) -> None:
+        super().__init__("the caller went away before the answer; the log knows what became of the command")
+
+
+def received(command: Command) -> dict[str, str]:
+    """What is told of a command that has just come in."""
+    return {
+        "tenant_id": command.tenant_id,
+        "aggregate_type": command.aggregate_type,
+        "aggregate_id": command.aggregate_id,
+        "command_id": command.command_id,
+        "correlation_id": command.metadata.get("correlation_id", ""),
+        "trace_id": command.metadata.get("traceparent", "")[3:35],
+    }
+
+
 def record_of(
     command: Command, pending: Pending | None, started: float, receipt: Receipt | None, error: AggregateError | None
 ) -> CommandRecord:
@@ -38,4 +60,5 @@ def record_of(
         correlation_id=command.metadata.get("correlation_id", ""),
         trace_id=traceparent[3:35],
         traceparent=traceparent,
+        payload=command.payload.text,
     )

@@ -28,7 +28,8 @@ class CommandRecord:
         append_seconds: waiting for the log.
         correlation_id: the caller's, "" without one.
         trace_id: 32 hex digits out of `traceparent`, "" without one.
-        traceparent: the caller's, "" without one.
+        traceparent: the command's, "" without one.
+        payload: the command's, canonical JSON; not to be told to anybody unless the settings ask for it.
     """
 
     tenant_id: str
@@ -53,6 +54,7 @@ class CommandRecord:
     correlation_id: str = ""
     trace_id: str = ""
     traceparent: str = ""
+    payload: bytes = b""
 
     @property
     def sampled(self) -> bool:

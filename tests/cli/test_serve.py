@@ -60,9 +60,9 @@ async def test_a_node_without_nats_stays_up_says_why_and_gets_ready(tmp_path: Pa
                 await nats.start()
                 await until_ready(admin, 200)
                 assert (await client.submit("Account", account, {"type": "deposit", "amount": 1})).version == 2
-        code, _, err = await node.stop(signal.SIGINT)
-    assert code == 0
-    events = [json.loads(line)["event"] for line in err.splitlines()]
+        code, out, err = await node.stop(signal.SIGINT)
+    assert (code, err) == (0, "")
+    events = [json.loads(line)["event"] for line in out.splitlines()]
     assert events[-1] == "stopped"
     assert "ready" in events
     assert "command accepted" in events
@@ -81,8 +81,9 @@ main()
 """
     env = {"AGGREGATE_NATS_URL": "nats://127.0.0.1:1", "AGGREGATE_DRAIN_TIMEOUT": "0.1"}
     async with running("serve", cwd=tmp_path, code=code, **env, **LOOPBACK) as node:
-        ended, _, err = await node.stop()
-    assert ended == 1
+        ended, out, err = await node.stop()
+    assert ended == 6
+    assert json.loads(out.splitlines()[-1])["event"] == "ended by force: stopping took too long"
     assert "in hang" in err
 
 

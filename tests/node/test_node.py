@@ -148,3 +148,17 @@ async def test_a_failed_start_leaves_nothing_open(nats: EmbeddedNats, tmp_path: 
         await other.stop()
         async with started(settings(tmp_path / "b", nats.url)) as third:  # the folder is free again
             await third.wait_until_ready()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_stop_that_comes_with_a_change_of_the_connection_is_heard(nats: EmbeddedNats, tmp_path: Path, turns: int) -> None:
+    async with started(settings(tmp_path, nats.url)) as node:
+        await node.wait_until_ready()
+        running = asyncio.create_task(node.run())
+        await asyncio.sleep(0.05)  # it waits for a change now
+        node._changed.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait([running], timeout=5)
+        assert running.cancelled()
