@@ -37,7 +37,7 @@ pub fn order_keys<'py>(
     let made = py.detach(|| {
         let mut keys = Vec::new();
         let mut ends = Vec::with_capacity(documents.len() * paths.len());
-        for document in &documents {
+        for document in documents {
             for path in &paths {
                 write_key(at(document, path)?, most, &mut keys)?;
                 ends.push(keys.len());
