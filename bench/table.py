@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network, plateau, ring
+from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network, plateau, queries, ring
 from bench.registry import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -15,6 +15,7 @@ BENCHES: tuple[Bench, ...] = (
     *keys.BENCHES,
     *ring.BENCHES,
     *handling.BENCHES,
+    *queries.BENCHES,
     *network.BENCHES,
     *memory.BENCHES,
     *plateau.BENCHES,

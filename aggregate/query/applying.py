@@ -72,26 +72,25 @@ class Applier:
         self._definitions = definitions
         self._held = held
 
-    def apply(self, messages: Sequence[StoredMessage], upto: int, *, tell: bool) -> Applied:
-        """Fold messages in and take the store to `upto`, all or nothing. `tell`: say what changed.
+    def apply(self, lasting: Sequence[StoredMessage], *, tell: bool) -> Applied:
+        """Fold messages in, at least one, all or nothing. None of them expires: such hold nothing but refusals. `tell`: say what changed.
 
         Raises:
             Outdated: nothing was applied.
             StorageError: nothing was applied.
         """
         groups: dict[str, list[StoredMessage]] = {}
-        for message in messages:
-            if not message.expires:  # what expires holds nothing but refusals
-                groups.setdefault(message.subject, []).append(message)
+        for message in lasting:
+            groups.setdefault(message.subject, []).append(message)
         work = []
         for subject, group in groups.items():
             key = key_of(subject)
             projection = self._definitions.types.get(key.aggregate_type)
             if projection is not None and self._held(key.tenant_id):
                 work.append((key, projection, group))
-        newest = next((message for message in reversed(messages) if not message.expires), None)
-        canary = None if newest is None else Canary(newest.sequence, newest.headers.get(MESSAGE_ID, ""), newest.time)
-        return self._store.write(lambda transaction: _Writing(transaction, tell).run(work), upto, canary)
+        newest = lasting[-1]
+        canary = Canary(newest.sequence, newest.headers.get(MESSAGE_ID, ""), newest.time)
+        return self._store.write(lambda transaction: _Writing(transaction, tell).run(work), canary)
 
 
 class _Writing:

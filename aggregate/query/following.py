@@ -59,7 +59,8 @@ class Follower:
             StreamError, Unavailable: the subscription ended.
         """
         await self._come.wait()
-        self._come.clear()
+        if self._failure is None:
+            self._come.clear()
         batch, self._batch = self._batch, Batch()
         self._room.set()
         if batch.sequence:

@@ -14,9 +14,9 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final, TypedDict, TypeVar, Unpack
 
@@ -32,6 +32,7 @@ from aggregate.query.reading import StoreReading
 from aggregate.query.status import ProjectionStatus
 from aggregate.query.store import Store
 from aggregate.query.view import View
+from aggregate.storage.environment import Damaged
 from aggregate.stream.events import EventStream
 from aggregate.stream.interface import StoredMessage
 from aggregate.types import AggregateType, TenantId
@@ -184,6 +185,7 @@ class Projection:
         store = self._serving()
         known = self._position
         with ExitStack() as stack:
+            stack.enter_context(self._damage_told())
             view = stack.enter_context(store.view())
             working = asyncio.get_running_loop().run_in_executor(self._readers, look, view)
             try:
@@ -199,7 +201,7 @@ class Projection:
         """Open a read transaction. Raises Unavailable where there is no projection yet."""
         store = self._serving()
         known = self._position
-        with store.view() as view:
+        with self._damage_told(), store.view() as view:
             types = sorted(view.indexes) if aggregate_type is None else [aggregate_type]
             reading = StoreReading(
                 view, tenant_id, types, aggregate_type, matcher, self._readers, self._stream.position(max(known, view.sequence))
@@ -228,6 +230,15 @@ class Projection:
                         await moved.wait()
 
     # Below: following the log.
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """What a reader finds damaged is set aside and made anew."""
+        try:
+            yield
+        except Damaged as damage:
+            self.begin_anew(str(damage))
+            raise
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -259,7 +270,8 @@ class Projection:
             self._replaced = wrong
             self._served_away()
             return
-        self._position = store.sequence if store is self._served else self._position
+        if store is self._served:
+            self._position = store.sequence
         applier = Applier(store, self.definitions, self._held)
         subscription = self._stream.subscribe(["tenant.*.aggregate.>"], after=store.sequence)
         async with subscription, Follower(subscription) as follower:
@@ -271,12 +283,9 @@ class Projection:
                     batch = await follower.batch()
                     if batch is None:
                         continue
-                    if self._doubt:
+                    if self._doubt:  # the connection was lost: the log is looked at, and read on from what is known to stand in it
                         self._doubt = False
-                        if wrong := await canary_wrong(self._stream, store.canary):
-                            self._replaced = wrong
-                            self._served_away()
-                            return
+                        return
                     await self._take(store, applier, batch.messages, batch.sequence)
                     if self._building is not None and time.monotonic() > told + TELL_EVERY:
                         told = time.monotonic()
@@ -287,25 +296,27 @@ class Projection:
     async def _take(self, store: Store, applier: Applier, messages: list[StoredMessage], upto: int) -> None:
         tell = bool(self._listeners) and store is self._served
         applied = Applied({}, 0)
-        if messages:
+        lasting = [message for message in messages if not message.expires]
+        if lasting:
             try:
-                applied = await self._in_writer(lambda: applier.apply(messages, upto, tell=tell))
+                applied = await self._in_writer(lambda: applier.apply(lasting, tell=tell))
             except Outdated:
-                if len(messages) == 1:
+                if len(lasting) == 1:
                     raise
-                for message in messages:  # those before it count
+                for message in lasting:  # those before it count
                     await self._take(store, applier, [message], message.sequence)
                 return
-            lasting = [message.sequence for message in messages if not message.expires]
-            if lasting:
-                self._saw(lasting[-1])
+            self._saw(lasting[-1].sequence)
+        if self._replaced:
+            return
         self._failed += applied.failed
         self._trouble = ""
         if store is self._building:
             self._position = max(self._position, upto) if self._served is None else self._position
             if upto >= self._target:
                 await self._in_writer(store.mark_complete)
-                self._swap(store, upto)
+                if not self._replaced:
+                    self._swap(store, upto)
             return
         transaction = Transaction(self._stream.position(upto), {name: tuple(changed) for name, changed in applied.changes.items()})
         for listener in self._listeners:

@@ -22,7 +22,6 @@ MAP_SIZE: Final = 1 << 40
 """Address space, no memory: so that the map need not be exchanged while somebody reads."""
 
 ABOUT: Final = b"mabout"
-POSITION: Final = b"mposition"
 CANARY: Final = b"mcanary"
 COMPLETE: Final = b"mcomplete"
 
@@ -36,8 +35,8 @@ class Store:
         folder: where it is.
         incarnation: digest of what its rows are made of.
         indexes: paths with an index, by type.
-        sequence: of the log, up to which it is.
-        canary: the newest lasting message that went in, None before the first.
+        canary: the newest lasting message that went in, None before the first. It is the place to read on from: what stands behind it may
+            be gone with a log that is restored, and its numbers given to other messages.
         complete: it has once come to the end of the log, so that queries may be answered from it.
     """
 
@@ -54,7 +53,6 @@ class Store:
         self._gate = threading.Lock()
         self.incarnation = ""
         self.indexes: Mapping[AggregateType, tuple[str, ...]] = {}
-        self.sequence = 0
         self.canary: Canary | None = None
         self.complete = False
         self._load()
@@ -75,23 +73,25 @@ class Store:
         self._environment.update(lambda transaction: transaction.put(ABOUT, json.dumps(about).encode()))
         self._load()
 
-    def write(self, change: Callable[[Any], T], sequence: int, canary: Canary | None) -> T:
-        """Run `change` in a transaction that also takes the projection to `sequence`; `change` may run more than once.
+    @property
+    def sequence(self) -> int:
+        """Of the log, up to which it is."""
+        return 0 if self.canary is None else self.canary.sequence
+
+    def write(self, change: Callable[[Any], T], canary: Canary) -> T:
+        """Run `change` in a transaction that also takes the projection to `canary`; `change` may run more than once.
 
         Raises:
             StorageError: nothing was written.
         """
-        newest = canary or self.canary
 
         def work(transaction: Any) -> T:
             done = change(transaction)
-            transaction.put(POSITION, SEQUENCE.pack(sequence))
-            if newest is not None:
-                transaction.put(CANARY, SEQUENCE.pack(newest.sequence) + SEQUENCE.pack(newest.time) + newest.message_id.encode())
+            transaction.put(CANARY, SEQUENCE.pack(canary.sequence) + SEQUENCE.pack(canary.time) + canary.message_id.encode())
             return done
 
         done = self._environment.update(work)
-        self.sequence, self.canary = sequence, newest
+        self.canary = canary
         return done
 
     def mark_complete(self) -> None:
@@ -112,7 +112,7 @@ class Store:
             self._views += 1
         try:
             with self._environment.snapshot() as transaction:
-                yield View(transaction, SEQUENCE.unpack(transaction.get(POSITION, bytes(8)))[0], self.indexes, self.incarnation)
+                yield View(transaction, SEQUENCE.unpack(transaction.get(CANARY, bytes(8))[:8])[0], self.indexes, self.incarnation)
         finally:
             with self._gate:
                 self._views -= 1
@@ -147,18 +147,15 @@ class Store:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _load(self) -> None:
-        found = self._environment.view(
-            lambda transaction: [bytes(transaction.get(key, b"")) for key in (ABOUT, POSITION, CANARY, COMPLETE)]
-        )
+        found = self._environment.view(lambda transaction: [bytes(transaction.get(key, b"")) for key in (ABOUT, CANARY, COMPLETE)])
         if found[0]:
             about = json.loads(found[0])
             if about.get("format") != FORMAT:
                 raise StorageError(f"{self.folder}: a projection of format {about.get('format')}")
             self.incarnation = str(about["digest"])
             self.indexes = {AggregateType(name): tuple(paths) for name, paths in about["types"].items()}
-        self.sequence = SEQUENCE.unpack(found[1] or bytes(8))[0]
-        self.canary = _canary(found[2]) if found[2] else None
-        self.complete = bool(found[3])
+        self.canary = _canary(found[1]) if found[1] else None
+        self.complete = bool(found[2])
 
 
 def _canary(raw: bytes) -> Canary:
