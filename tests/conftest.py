@@ -22,6 +22,6 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     reasons = {
         str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr) for report in reporter.stats.get("skipped", [])
     }
-    if wanting := sorted(reason for reason in reasons if "Docker" not in reason):
+    if wanting := sorted(reason for reason in reasons if "no docker" not in reason and "no container engine" not in reason):
         reporter.write_line("skipped where nothing may be skipped: " + "; ".join(wanting), red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
