@@ -34,8 +34,7 @@ from aggregate.observability.logs import CommandLog
 from aggregate.observability.metrics import CONTENT_TYPES, Metrics
 from aggregate.observability.node_metrics import NodeFacts
 from aggregate.observability.tracing import CommandSpans
-from aggregate.placement.ownership import Ownership
-from aggregate.placement.watch import PlacementWatch
+from aggregate.placement.seat import Seat
 from aggregate.query.client import QueryClient
 from aggregate.query.definitions import Definitions
 from aggregate.query.running import RunningQueries
@@ -87,9 +86,8 @@ class Node:
         self._log_drops = log_drops
         self._verified = self._mismatches = 0
         self._metrics = Metrics(self.types, settings.metric_tenants, self._facts)
-        self._placement = PlacementWatch(settings.placement_file)
-        self._ownership = Ownership(settings.node_name, self._placement)
-        self._routing = Routing.of_settings(settings, self._ownership)
+        self._seat = Seat(settings.node_name, settings.placement_file)
+        self._routing = Routing.of_settings(settings, self._seat.ownership)
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical, self._asked), settings, self.health, self._routing)
         self._activity = Activity()
         self.admin = AdminServer(settings, self._admin_routes())
@@ -97,7 +95,6 @@ class Node:
         self._verifying: asyncio.Task[NoReturn] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
-        self._following: asyncio.Task[NoReturn] | None = None
         self._guard: LogGuard | None = None
         self._notices: Notices | None = None
         self._warnings: tuple[str, ...] = ()
@@ -143,6 +140,7 @@ class Node:
         self._parts.push_async_callback(self._close_queries)
         await self._gateway.start()
         self._parts.push_async_callback(self._routing.peers.close)
+        self._parts.push_async_callback(self._seat.stop)
         self._parts.push_async_callback(self._gateway.stop, 1.0)
         self._bringing_up = asyncio.create_task(self._bring_up(self._storage))
         self._parts.push_async_callback(self._cancel_tasks)
@@ -231,20 +229,9 @@ class Node:
             Check("storage", ok=store is not None, detail="" if store is None else f"snapshots: breaker {store.breaker}"),
             Check("stream", ok=not lost, detail="; ".join(lost)),
             Check("consumers", ok=trusted, detail=consumers),
-            self._placement_check(),
+            Check("placement", *self._seat.told()),
             *self._projection_check(),
         )
-
-    def _placement_check(self) -> Check:
-        """Never a reason to take no commands once it was looked for: any node may serve any tenant."""
-        watch, node = self._placement, self._settings.node_name
-        if self._following is None:
-            return Check("placement", ok=False, detail=self._waiting_for)
-        if not self._ownership.known:
-            return Check("placement", ok=True, detail="no tenant is placed: every one is served here")
-        told = f"epoch {watch.config.epoch} of the {watch.source}"
-        lost = "" if node in watch.config.nodes else f"; this node, {node}, is not in it"
-        return Check("placement", ok=True, detail=f"{told}{lost}{f'; {watch.trouble}' if watch.trouble else ''}")
 
     def _projection_check(self) -> tuple[Check, ...]:
         """The projection, where there is one. Commands do not wait for it."""
@@ -289,7 +276,8 @@ class Node:
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
             pause = min(2 * pause, LONGEST_PAUSE)
         storage.mark_stream_seen()
-        await self._follow_placement(stream)
+        self._waiting_for = "looking for the placement"
+        await self._seat.start(stream)
         guard = LogGuard(storage, stream)
         stream.listen(lambda up: None if up else guard.doubt())
         await self._trusted(guard)
@@ -309,6 +297,7 @@ class Node:
         self._handler = AggregateHandler(self._settings, programs, storage, stream, observers, guard)
         if self._queries is not None:
             self._handler.serve_queries(self._queries.client.after)
+        self._seat.begin(stream, self._handler, self._handler.warmer().warm)
         self._saving = asyncio.create_task(self._handler.saver.run(), name="snapshots by time")
         if self._settings.verify_interval:
             self._verifying = asyncio.create_task(self._handler.verifier(self._note_verification).run(self._settings.verify_interval))
@@ -330,16 +319,6 @@ class Node:
         self._waiting_for = "looking whether the log is the one remembered"
         await guard.trusted.wait()
 
-    async def _follow_placement(self, stream: StreamClient) -> None:
-        """Know the placement before the first command; where it cannot be read, the file's counts."""
-        self._placement.attach(stream)
-        self._placement.listen(lambda _, after: self._routing.peers.keep({node.grpc for node in after.nodes.values() if node.grpc}))
-        self._following = asyncio.create_task(self._placement.run(), name="placement")
-        self._waiting_for = "looking for the placement"
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_PAUSE):
-                await self._placement.listed()
-
     def _note_verification(self, verification: Verification) -> None:
         """Count it, and tell of a mismatch for as long as the node runs."""
         self._verified += 1
@@ -353,7 +332,7 @@ class Node:
             log.warning("not ready", reason=self._waiting_for)
 
     async def _cancel_tasks(self) -> None:
-        for task in (self._bringing_up, self._verifying, self._saving, self._watching, self._following):
+        for task in (self._bringing_up, self._verifying, self._saving, self._watching):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
@@ -391,8 +370,8 @@ class Node:
         return [
             *health_routes(self.health),
             *metrics_routes(self._metrics.export, CONTENT_TYPES),
-            *tenant_routes(self._up, self._activity.times, self._settings.drain_timeout, self._ownership.pinned),
-            *placement_routes(self._placement, self._settings.node_name),
+            *tenant_routes(self._up, self._activity.times, self._settings.drain_timeout, self._seat.ownership.pinned),
+            *placement_routes(self._seat),
         ]
 
     def _query_facts(self) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +19,7 @@ from aggregate.cli.options import AsJson, ConfigPath
 from aggregate.config.settings import Settings
 from aggregate.errors import ConfigError, Mistake
 from aggregate.placement import ConstraintGenerator, TenantPlacementConfig
+from aggregate.placement.migration import Migration
 from aggregate.placement.moves import Difference, difference
 from aggregate.placement.routes import render_nginx, render_traefik
 from aggregate.placement.store import BUCKET, PlacementStore, StoredPlacement
@@ -147,6 +150,35 @@ def routes(
         write((render_nginx(placed, known, listen=listen) if proxy is Proxy.NGINX else render_traefik(placed, known)).rstrip())
 
     _run(work(), as_json=False)
+
+
+@app.command()
+def migrate(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help='Tenant; "" is the one without a name.')],
+    to: Annotated[str, typer.Option("--to", metavar="NODE", help="The node it goes to.")],
+    config: ConfigPath = None,
+    nats: Servers = "",
+    as_json: AsJson = False,
+) -> None:
+    """Move a tenant to another node: both compare every aggregate, its commands are refused for a moment, and the placement changes.
+
+    Whatever goes wrong, the tenant stays where it is, and the command can be given again.
+    """
+
+    async def work() -> None:
+        async with _opened(config, nats) as log:
+            told = (lambda _: None) if as_json else (lambda step: typer.echo(step, err=True))
+            report = await Migration(log, PlacementStore(log.bucket(BUCKET)), TenantId(tenant), to, told).run()
+        if as_json:
+            write(json.dumps(asdict(report)))
+        elif report.moved:
+            write(
+                f"moved {tenant or '(no tenant)'} from {report.source} to {report.target}: {report.aggregates} aggregates, "
+                f"{report.events} events, {report.changed} changed meanwhile; refused for {report.refused_seconds:.3f} s; "
+                f"epoch {report.epoch}"
+            )
+
+    _run(work(), as_json)
 
 
 async def _set(file: Path, tenants: Sequence[str], from_log: bool, config: Path | None, nats: str, as_json: bool, *, dry_run: bool) -> None:

@@ -63,8 +63,12 @@ class Routing:
 
     @classmethod
     def of_settings(cls, settings: Settings, ownership: Ownership) -> Routing:
-        """As the settings ask for. Raises ConfigError: a file of certificates cannot be read."""
-        return cls(ownership, settings.routing, Peers.of_settings(settings))
+        """As the settings ask for; a node that answers queries alone has no tenants and serves all. Raises ConfigError: a file of
+        certificates cannot be read.
+        """
+        peers = Peers.of_settings(settings)
+        ownership.on_changed(peers.keep)
+        return cls(ownership, "serve" if settings.role == "query" else settings.routing, peers)
 
 
 class Router(grpc.GenericRpcHandler):  # type: ignore[type-arg] # it takes none while it runs

@@ -90,7 +90,9 @@ class Admission:
         if self._stopping:
             raise Unavailable("the node stops; send the command to another", reason="draining")
         if self._closed and self._closed_now(tenant) is not None:
-            raise Unavailable(f"tenant {str(tenant)!r} is being moved away from this node; try again soon", reason="tenant_draining")
+            raise Unavailable(
+                f"tenant {str(tenant)!r} is being moved away from this node; try again soon", reason="tenant_draining", retry_after=0.2
+            )
         mine = self._of_tenant.get(tenant, 0)
         if self._most_of_tenant and mine >= self._most_of_tenant:
             raise Overloaded(f"tenant {str(tenant)!r} has {mine} commands in flight, its quota", reason="quota_in_flight")

@@ -34,6 +34,7 @@ from aggregate.handler.quota import MOST_TENANTS
 from aggregate.handler.recording import received, record_of
 from aggregate.handler.saving import Saver
 from aggregate.handler.verifying import Verification, Verifier
+from aggregate.handler.warming import Warmer
 from aggregate.runtime import ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
 from aggregate.stream.codec import decode_message, events_of
@@ -315,6 +316,10 @@ class AggregateHandler:
     def verifier(self, tell: Callable[[Verification], None]) -> Verifier:
         """Who holds what is kept here against the log (see there)."""
         return Verifier(self._programs, self._storage, self._stream, self._cache, tell)
+
+    def warmer(self) -> Warmer:
+        """Who brings aggregates into memory that nobody has asked for yet."""
+        return Warmer(self._programs, self._storage, self._loader, self._cache, self._guard)
 
     def forget(self) -> None:
         """Forget every aggregate and give up what is under way: the log is another one than it was of."""

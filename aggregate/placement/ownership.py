@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from aggregate.errors import AggregateError
 from aggregate.placement.config import PlacementNode, TenantPlacementConfig
@@ -37,6 +38,10 @@ class Ownership:
     def epoch(self) -> int:
         """Of the placement."""
         return self._watch.config.epoch
+
+    def on_changed(self, listener: Callable[[set[str]], None]) -> None:
+        """Call `listener` with the gRPC addresses of all nodes whenever the placement has changed."""
+        self._watch.listen(lambda _, after: listener({node.grpc for node in after.nodes.values() if node.grpc is not None}))
 
     def owner(self, tenant: TenantId) -> PlacementNode | None:
         """The node of a tenant, None where nobody is placed."""

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
 
 from aggregate.errors import StreamConflict, Unavailable
 from aggregate.placement.config import TenantPlacementConfig
 from aggregate.stream.kv import KeyValue
 from aggregate.stream.watch import PLACEMENT as BUCKET
+from aggregate.types import TenantId
 
 __all__ = ["BUCKET", "PlacementStore", "StoredPlacement"]
 
 KEY = "placement"
 ATTEMPTS = 20
 LONGEST_WAIT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """A node's word that a tenant is drained: nothing of it is under way there, and nothing comes in.
+
+    Attributes:
+        epoch: of the document that asked for it.
+        migration: the one it is for.
+    """
+
+    node: str
+    epoch: int
+    migration: str
+
 
 Change = Callable[[TenantPlacementConfig], TenantPlacementConfig]
 
@@ -76,6 +93,28 @@ class PlacementStore:
                 raise
         raise Unavailable("the placement is being changed by others all the time", "placement_contended")
 
-    async def watch(self, changed: Callable[[], None]) -> Callable[[], object]:
+    async def drained(self, tenant: TenantId) -> Drained | None:
+        """The last word on a tenant, None where there is none. Raises Unavailable, StreamError."""
+        entry = await self._bucket.get(_drained_key(tenant))
+        if entry is None:
+            return None
+        try:
+            members = json.loads(entry.value)
+            return Drained(str(members["node"]), int(members["epoch"]), str(members["migration"])) if members["v"] == 1 else None
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    async def tell_drained(self, tenant: TenantId, drained: Drained) -> None:
+        """Give our word on a tenant. Raises Unavailable, StreamError, StreamConflict: somebody gave his at the same time."""
+        key = _drained_key(tenant)
+        entry = await self._bucket.get(key)
+        value = json.dumps({"v": 1, **asdict(drained)}, separators=(",", ":"), sort_keys=True).encode()
+        await self._bucket.put(key, value, revision=0 if entry is None else entry.revision)
+
+    async def watch(self, changed: Callable[[], None]) -> Callable[[], Awaitable[None]]:
         """Call `changed` when something in the bucket was written, as a hint; it ends with the connection. Raises Unavailable."""
         return await self._bucket.watch(changed)
+
+
+def _drained_key(tenant: TenantId) -> str:
+    return f"drained.{tenant or '~'}"

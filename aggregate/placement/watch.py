@@ -24,6 +24,8 @@ log = structlog.get_logger("aggregate.placement")
 
 LIST_EVERY = 30.0
 RETRY = 2.0
+AGAIN = (0.02, 0.1, 0.5, 2.0)
+"""Seconds after a hint at which to look again while nothing new was seen: it comes when a change is sent, not when it is stored."""
 EMPTY = TenantPlacementConfig.from_values({})
 
 Source = Literal["none", "file", "bucket"]
@@ -107,8 +109,12 @@ class PlacementWatch:
     async def run(self) -> NoReturn:
         """Keep it new, for ever."""
         assert self._store is not None, "attach comes first"
+        again: list[float] = []
         while True:
+            if self._hint.is_set():
+                again = list(AGAIN)
             self._hint.clear()
+            known = self.revision
             wait = LIST_EVERY
             try:
                 if self._connection_new:
@@ -117,6 +123,10 @@ class PlacementWatch:
                 await self.reload()
             except AggregateError:
                 wait = RETRY
+            if self.revision != known:
+                again.clear()
+            if again:
+                wait = again.pop(0)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._hint.wait()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from aggregate.stream.kv import KeyValue, asked
 from aggregate.stream.link import Link
 from aggregate.stream.options import options_from
 from aggregate.stream.subjects import STREAM_NAME, key_of
+from aggregate.stream.subscribe import JetStreamSubscription
 from aggregate.types import TenantId
 from aggregate.types.breaker import Breaker
 
@@ -56,6 +57,15 @@ class BareLog:
         """Whether there is a connection."""
         return self._link.connected
 
+    @property
+    def link(self) -> Link:
+        """The connection itself."""
+        return self._link
+
+    def subscribe(self, subjects: Sequence[str], *, after: int) -> JetStreamSubscription:
+        """The messages of the log on some subjects after a place."""
+        return JetStreamSubscription(self._link, self.ask, "tool", subjects, after)
+
     def listen(self, listener: Callable[[bool], None]) -> None:
         """Call `listener(up)` whenever the connection has come up or gone."""
         self._link.listen(listener)
@@ -68,23 +78,36 @@ class BareLog:
         """Run a request on the connection there is. Raises Unavailable, ApiError."""
         return await asked(self._link.connection(), request)
 
+    async def last_sequence(self) -> int:
+        """Of the stream's newest message. Raises Unavailable, StreamError."""
+        answer = await self.ask(partial(call, operation=f"STREAM.INFO.{STREAM_NAME}"))
+        return int(answer["state"]["last_seq"])
+
     async def tenants(self) -> list[TenantId]:
         """Every tenant that has an aggregate in the log, sorted: all subjects are listed. Raises Unavailable, StreamError."""
         found: set[TenantId] = set()
+        async with aclosing(self.subject_pages("tenant.>")) as pages:
+            async for subjects, _ in pages:
+                found |= {key_of(subject).tenant_id for subject in subjects}
+        return sorted(found)
+
+    async def subject_pages(self, pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
+        """The subjects of the log, page by page, and how many there are. Raises Unavailable, StreamError."""
         seen = 0
         while True:
-            which = {"subjects_filter": "tenant.>", "offset": seen}
+            which = {"subjects_filter": pattern, "offset": seen}
             try:
                 answer = await self.ask(partial(call, operation=f"STREAM.INFO.{STREAM_NAME}", body=which))
             except ApiError as error:
                 if error.error_code == NOT_FOUND:
-                    return []
+                    return
                 raise
-            page = answer["state"].get("subjects") or {}
-            found |= {key_of(subject).tenant_id for subject in page}
+            page, total = answer["state"].get("subjects") or {}, int(answer.get("total", 0))
             seen += len(page)
-            if not page or seen >= int(answer.get("total", 0)):
-                return sorted(found)
+            if page:
+                yield sorted(page), total
+            if not page or seen >= total:
+                return
 
 
 async def _use_as_it_is(_: Connection) -> None:

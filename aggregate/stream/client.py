@@ -150,6 +150,11 @@ class StreamClient(EventStream):
         """Wait for the connection."""
         await self._link.wait(up=True)
 
+    @property
+    def link(self) -> Link:
+        """The connection itself, for what is no business of the log."""
+        return self._link
+
     def reasons(self) -> list[str]:
         """Why nothing can be appended now; empty where it can."""
         found = self._watch.reasons()
@@ -281,6 +286,10 @@ class StreamClient(EventStream):
                 yield sorted(page), total
             if not page or seen >= total:
                 return
+
+    async def last_sequence(self) -> int:
+        """Of the stream's newest message. Raises Unavailable, StreamError."""
+        return int((await self._info())["state"]["last_seq"])
 
     async def program_source(self, digest: str) -> Source | None:
         return await self._programs.source(digest)

@@ -17,9 +17,8 @@ from aggregate.handler import AggregateHandler
 from aggregate.observability.activity import Activity
 from aggregate.observability.metrics import CONTENT_TYPES, Metrics
 from aggregate.placement.config import TenantPlacementConfig
-from aggregate.placement.ownership import Ownership
+from aggregate.placement.seat import Seat
 from aggregate.placement.store import PlacementStore
-from aggregate.placement.watch import PlacementWatch
 from aggregate.stream import StreamClient
 from aggregate.testing.servers import ANY_PORT, health_of
 from aggregate.types import Command, TenantId
@@ -42,18 +41,19 @@ class AdminTestServer(AdminServer):
         metrics, activity = Metrics(["Account"]), Activity()
         handler = await AggregateHandler.new_test(observers=(metrics.observe, activity.observe), **options)
         await handler.submit(Command.new_test_deposit_with_tenant(TENANT, 100))
-        watch = PlacementWatch()
+        seat = Seat(NODE, None)
         stream = handler.stream()
         assert isinstance(stream, StreamClient)
-        placement = watch.attach(stream)
+        seat.attach(stream)
+        assert seat.store is not None
         routes = [
             *health_routes(lambda: health_of(handler)),
             *metrics_routes(metrics.export, CONTENT_TYPES),
-            *tenant_routes(lambda: handler, activity.times, timeout=5.0, placed=Ownership(NODE, watch).pinned),
-            *placement_routes(watch, NODE),
+            *tenant_routes(lambda: handler, activity.times, timeout=5.0, placed=seat.ownership.pinned),
+            *placement_routes(seat),
         ]
         server = cls(Settings(**ANY_PORT), routes)
-        server.handler, server.placement = handler, placement
+        server.handler, server.placement = handler, seat.store
         await server.start()
         return server
 

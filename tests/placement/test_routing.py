@@ -61,7 +61,7 @@ async def place(store: PlacementStore, *nodes: Node, **tenants: str) -> TenantPl
 
 
 async def knows(node: Node, config: TenantPlacementConfig) -> None:
-    await eventually(lambda: node._placement.config.epoch >= config.epoch)
+    await eventually(lambda: node._seat.watch.config.epoch >= config.epoch)
 
 
 class Caller:
@@ -203,8 +203,8 @@ async def test_two_nodes_that_disagree_do_not_send_a_call_round(start: Start, st
     config = await place(store, a, b, acme="node-a")
     other = config.changed(tenants={"acme": "node-b"})
     for node in (a, b):
-        node._following.cancel()  # type: ignore[union-attr]
-    a._placement._use(other, a._placement.revision, "bucket")
+        node._seat._tasks[0].cancel()
+    a._seat.watch._use(other, a._seat.watch.revision, "bucket")
     async with AggregateClient(b.grpc_address, tenant_id="acme") as client:
         with pytest.raises(Unavailable) as raised:
             await client.submit("Account", AggregateId.new_v7(), OPEN)
@@ -215,7 +215,7 @@ async def test_a_node_that_is_behind_asks_again_before_it_gives_up(start: Start,
     """The tenant moved from a to c, and b has not heard of it."""
     a, b, c = await start("node-a"), await start("node-b"), await start("node-c")
     await place(store, a, b, c, acme="node-a")
-    b._following.cancel()  # type: ignore[union-attr]
+    b._seat._tasks[0].cancel()
     stored = await store.update(lambda now: now.changed(tenants={"acme": "node-c"}))
     await asyncio.gather(knows(a, stored.config), knows(c, stored.config))
     async with grpc.aio.insecure_channel(b.grpc_address) as channel:
@@ -228,7 +228,7 @@ async def test_the_owner_that_is_behind_asks_before_it_refuses(start: Start, sto
     """The tenant moved from a to c; b knows, c does not yet."""
     a, b, c = await start("node-a"), await start("node-b"), await start("node-c")
     await place(store, a, b, c, acme="node-a")
-    c._following.cancel()  # type: ignore[union-attr]
+    c._seat._tasks[0].cancel()
     stored = await store.update(lambda now: now.changed(tenants={"acme": "node-c"}))
     await knows(b, stored.config)
     async with grpc.aio.insecure_channel(b.grpc_address) as channel:
