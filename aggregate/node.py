@@ -89,6 +89,7 @@ class Node:
         self._seat = Seat(settings.node_name, settings.placement_file)
         self._routing = Routing.of_settings(settings, self._seat.ownership)
         self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical, self._asked), settings, self.health, self._routing)
+        self._seat.custody.on_gone(self._gateway.tenant_gone)
         self._activity = Activity()
         self.admin = AdminServer(settings, self._admin_routes())
         self._bringing_up: asyncio.Task[None] | None = None

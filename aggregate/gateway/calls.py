@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 import grpc
 
@@ -15,6 +16,7 @@ from aggregate.gateway.interface import Backend
 from aggregate.gateway.metadata import CallMetadata, TenantRules, read_metadata
 from aggregate.gateway.subscriptions import Subscriptions
 from aggregate.placement.ownership import Ownership
+from aggregate.types import TenantId
 
 MARGIN = 0.05
 
@@ -22,6 +24,9 @@ NODE = "x-aggregate-node"
 """Trailing metadata: the node that has the tenant."""
 SERVED_BY = "x-aggregate-served-by"
 """Trailing metadata: the node that answered."""
+
+EPOCH = "aggregate.epoch"
+"""In a commit's metadata: the epoch of the placement that the command was taken under. For whoever looks back; it decides nothing."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -37,6 +42,7 @@ class Calls:
         authenticator: checks the token of each call, None: there are none.
         ownership: knows which node has a tenant, None: nobody does.
         closing: set when the server goes down: calls that last end themselves.
+        gone: of each tenant that sends commands in a stream: set when another node has it.
     """
 
     backend: Backend
@@ -47,6 +53,7 @@ class Calls:
     authenticator: Authenticator | None = None
     ownership: Ownership | None = None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: WeakValueDictionary[TenantId, asyncio.Event] = field(default_factory=WeakValueDictionary)
 
     def metadata(self, context: Context) -> CallMetadata:
         """The call's checked metadata. Its caller is told which node has the tenant.
@@ -59,6 +66,7 @@ class Calls:
         call = read_metadata(metadata, self.rules)
         if self.ownership is not None and (owner := self.ownership.owner(call.tenant_id)) is not None:
             context.set_trailing_metadata(((NODE, owner.id), (SERVED_BY, self.ownership.node)))
+            call = replace(call, context={**call.context, EPOCH: str(self.ownership.epoch)})
         if self.authenticator is not None:
             self.authenticator.check(metadata, call.tenant_id)
         return call
@@ -72,6 +80,11 @@ class Calls:
         if remaining is None:
             return time.monotonic() + self.timeout
         return time.monotonic() + min(remaining - min(0.1 * remaining, MARGIN), self.longest)
+
+
+def moved() -> Unavailable:
+    """What a stream of commands ends in when its tenant has another node."""
+    return Unavailable("the tenant has another node now; go on there", "moved", 0.1)
 
 
 def going_down() -> Unavailable:

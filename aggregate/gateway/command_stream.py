@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
 from aggregate.errors import ValidationError
-from aggregate.gateway.calls import going_down
+from aggregate.gateway.calls import going_down, moved
 from aggregate.gateway.errors import refusal
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.types import new_uuid7
@@ -29,9 +29,11 @@ class CommandStream:
     A command's result takes its slot until it is written, so a caller who does not read results cannot make the node keep them.
     """
 
-    def __init__(self, decide: Decide, closing: asyncio.Event) -> None:
+    def __init__(self, decide: Decide, closing: asyncio.Event, gone: asyncio.Event) -> None:
+        """`closing`: set when the node goes down; `gone`: when the tenant goes elsewhere."""
         self._decide = decide
         self._closing = closing
+        self._gone = gone
         self._slots = asyncio.Semaphore(MAX_UNDER_WAY)
         self._results: asyncio.Queue[pb.CommandResult | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -66,15 +68,16 @@ class CommandStream:
 
     async def _read_all(self, requests: AsyncIterator[pb.SubmitCommandsRequest]) -> None:
         """Start every command; afterwards, in good and bad, wait until each has its result and mark the end."""
-        closed = asyncio.create_task(self._closing.wait())
+        closed, gone = asyncio.create_task(self._closing.wait()), asyncio.create_task(self._gone.wait())
         reading = asyncio.create_task(self._read(requests))
         try:
-            await asyncio.wait({closed, reading}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({closed, gone, reading}, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
-                raise going_down()
+                raise going_down() if closed.done() else moved()
             await reading
         finally:
             closed.cancel()
+            gone.cancel()
             reading.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -47,11 +48,12 @@ class CommandService(pb_grpc.CommandServiceServicer):
         calls = self._calls
         try:
             call = calls.metadata(context)
+            gone = calls.gone.setdefault(call.tenant_id, asyncio.Event())
 
             async def decide(request: pb.SubmitCommandRequest, command_id: str) -> pb.SubmitCommandReply:
                 return write_receipt(await submit(calls, request, call, command_id, calls.deadline(context)))
 
-            async with aclosing(CommandStream(decide, calls.closing).results(requests)) as replies:
+            async with aclosing(CommandStream(decide, calls.closing, gone).results(requests)) as replies:
                 async for reply in replies:
                     await context.write(reply)
         except Exception as error:  # noqa: BLE001 - as above

@@ -31,7 +31,7 @@ from aggregate.gateway.tls import ServerCertificates
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.messages import write_command
-from aggregate.types import AggregateId, AggregateType, Command, Document, Receipt, new_uuid7
+from aggregate.types import AggregateId, AggregateType, Command, Document, Receipt, TenantId, new_uuid7
 
 SERVICES = tuple(service.full_name for service in pb.DESCRIPTOR.services_by_name.values())
 MAX_MESSAGE = 4 * 2**20
@@ -122,6 +122,11 @@ class CommandServer:
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in ("", *SERVICES):
             await self._health_service.set(service, status)
+
+    def tenant_gone(self, tenant_id: TenantId) -> None:
+        """Another node has the tenant: its streams of commands end here, and go on there."""
+        if (gone := self._calls.gone.pop(tenant_id, None)) is not None:
+            gone.set()
 
     async def stop(self, grace: float) -> None:
         """Take no more calls, end the lasting ones, give the others `grace` seconds."""

@@ -24,7 +24,7 @@ from aggregate.placement.store import PlacementStore
 from aggregate.stream import StreamClient
 from aggregate.stream.node_calls import Refused
 from aggregate.testing.nats import EmbeddedNats, free_port
-from aggregate.types import AggregateId, AggregateKey, AggregateType, TenantId
+from aggregate.types import AggregateId, AggregateKey, AggregateType, Command, Document, Receipt, TenantId
 from tests.cli.conftest import Cli, cli
 from tests.faults.node import NodeProcess
 from tests.stream.waiting import eventually
@@ -245,6 +245,36 @@ async def test_what_cannot_be_is_told(two: tuple[Node, Node], log: StreamClient,
     with pytest.raises(Unavailable, match="node-c is not there"):
         await Migration(log, store, ACME, "node-c").run()
     assert await owner(store) == "node-a"
+
+
+async def test_a_stream_of_commands_ends_where_the_tenant_went_and_goes_on_there(
+    two: tuple[Node, Node], log: StreamClient, store: PlacementStore
+) -> None:
+    a, b = two
+    account = AggregateId.new_v7()
+    feed: asyncio.Queue[Command | None] = asyncio.Queue()
+
+    async def commands() -> AsyncIterator[Command]:
+        while (command := await feed.get()) is not None:
+            yield command
+
+    def command(payload: dict[str, Any]) -> Command:
+        return Command(tenant_id=ACME, aggregate_type=AggregateType("Account"), aggregate_id=account, payload=Document.of(payload))
+
+    async with AggregateClient(a.grpc_address, tenant_id="acme") as client:
+        feed.put_nowait(command(OPEN))
+        outcomes = aiter(client.submit_many(commands()))
+        assert isinstance((await anext(outcomes))[1], Receipt)
+        await Migration(log, store, ACME, "node-b").run()
+        with pytest.raises(Unavailable, match="has another node now") as raised:
+            await anext(outcomes)
+        assert raised.value.reason == "moved"
+        feed.put_nowait(None)
+        ((_, receipt),) = [each async for each in client.submit_many([command(DEPOSIT)])]
+        assert isinstance(receipt, Receipt)
+        (event,) = receipt.events
+        assert event.metadata["aggregate.epoch"] == "3", "for whoever looks back"
+    assert b._up().tenants()["acme"] == 1
 
 
 async def test_another_tenant_goes_on_meanwhile(two: tuple[Node, Node], log: StreamClient, store: PlacementStore) -> None:
