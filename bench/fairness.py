@@ -6,10 +6,10 @@ python -m bench.fairness ADDRESS COMMANDS_A_SECOND SECONDS     (the noisy tenant
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 
 import uvloop
@@ -20,13 +20,13 @@ from aggregate.types import AggregateId
 from bench import processes
 from bench.loop import event_loop
 from bench.network import DEPOSIT, open_accounts
-from bench.registry import Bench, Case, Scale, Weighed
 
-QUOTA = 100
+QUOTA = 40
 TIMES = 10
-QUIET_RATE = 50
+QUIET_RATE = 20
 """Commands a second of the tenant that is measured (half its quota), each at its time, whatever became of the one before."""
 ACCOUNTS = 16
+TURNS, SECONDS = 8, 3
 
 
 async def noise(address: str, rate: int, seconds: float) -> tuple[int, int]:
@@ -74,16 +74,8 @@ async def _paced(one: Callable[[int], Coroutine[None, None, None]], rate: int, s
     await asyncio.gather(*tasks)
 
 
-def p99(values: list[float]) -> float:
-    return sorted(values)[int(len(values) * 0.99)]
-
-
-@contextmanager
-def _case(scale: Scale) -> Iterator[Case]:
-    turns, seconds = scale.size(8, 1), scale.size(3, 1)
-    with processes.node(settings={"quota_commands": QUOTA}) as node, event_loop() as runner:
-        quiet, beside = runner.run(_turns(node["grpc"], turns, seconds))
-        yield Weighed(p99(beside), p99(quiet))
+def _share(values: list[float], share: float) -> float:
+    return sorted(values)[int(len(values) * share)]
 
 
 async def _turns(address: str, turns: int, seconds: float) -> tuple[list[float], list[float]]:
@@ -105,21 +97,23 @@ async def _turns(address: str, turns: int, seconds: float) -> tuple[list[float],
     return quiet, beside
 
 
-BENCHES = (
-    Bench(
-        name="fairness.p99",
-        ours=f"p99 of a tenant beside another one that sends {TIMES} times its quota of {QUOTA} commands a second",
-        beside="the same tenant alone",
-        prepare=_case,
-        tolerance=0.5,
-        target=2.0,
-    ),
-)
+def measure() -> None:
+    """Print the ratio, and what it is of."""
+    print(f"load before: {os.getloadavg()[0] / (os.cpu_count() or 1):.1f} a core")
+    with processes.node(settings={"quota_commands": QUOTA}) as node, event_loop() as runner:
+        quiet, beside = runner.run(_turns(node["grpc"], TURNS, SECONDS))
+    for name, values in (("alone", quiet), (f"beside {TIMES} times a quota of {QUOTA}/s", beside)):
+        shares = ", ".join(f"p{round(share * 100)} {_share(values, share) * 1000:.2f} ms" for share in (0.5, 0.9, 0.99))
+        print(f"{name}: {len(values)} commands, {shares}")
+    print(f"p99 ratio: {_share(beside, 0.99) / _share(quiet, 0.99):.2f} (target: at most 2)")
 
 
-async def _main(address: str, rate: int, seconds: float) -> None:
+async def _noise(address: str, rate: int, seconds: float) -> None:
     print(*await noise(address, rate, seconds))
 
 
 if __name__ == "__main__":
-    uvloop.run(_main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    if len(sys.argv) > 1:
+        uvloop.run(_noise(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    else:
+        measure()
