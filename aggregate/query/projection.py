@@ -3,9 +3,6 @@
 One task follows the log and hands what has come to one writing thread; meanwhile the next messages gather, so batches are as long as the
 writing takes, and a quiet log costs no waiting. State, indexes and position are one transaction: after a kill the log is read on from
 there, so nothing is skipped and nothing done twice.
-
-    <folder>/<16 digits of the digest of all definitions>/    a store
-    <folder>/<...>.aside-<time>/                               one that was damaged, or of another log
 """
 
 from __future__ import annotations
@@ -31,6 +28,7 @@ from aggregate.query.projected import Listener, Matcher
 from aggregate.query.reading import StoreReading
 from aggregate.query.status import ProjectionStatus
 from aggregate.query.store import Store
+from aggregate.query.stores import Stores
 from aggregate.query.view import View
 from aggregate.storage.environment import Damaged
 from aggregate.stream.events import EventStream
@@ -90,13 +88,10 @@ class Projection:
     ) -> None:
         self.definitions = definitions
         self.filters = Filters(engine)
-        self._folder = folder
         self._stream = stream
         self._held: Callable[[TenantId], bool] = options.get("held", _everybody)
         self._saw: Callable[[int], None] = options.get("saw", _nobody)
-        self._check = options.get("check", False)
-        self._served: Store | None = None
-        self._building: Store | None = None
+        self._stores = Stores(folder, definitions, check=options.get("check", False))
         self._position = 0
         self._target = 0
         self._failed = 0
@@ -128,23 +123,22 @@ class Projection:
         await asyncio.gather(*(each for each in (task, self._marking) if each is not None), return_exceptions=True)
         for listener in self._listeners:
             listener.stopped()
-        await self._in_writer(self._close)
+        await self._in_writer(self._stores.close)
         await asyncio.to_thread(self._writer.shutdown)
         self._readers.shutdown(wait=False)
 
     def begin_anew(self, reason: str) -> None:
         """The log is another one than it was: set aside what was made of it, and project this one."""
-        self._replaced = reason
-        self._served_away()
+        self._withdraw(reason)
         if self._follower is not None:
             self._follower.interrupt()
 
     def status(self) -> ProjectionStatus:
         """How it is."""
         return ProjectionStatus(
-            serving=self._served is not None,
-            building=self._building is not None,
-            sequence=self._position if self._building is None else self._building.sequence,
+            serving=self._answering is not None,
+            building=self._stores.building is not None,
+            sequence=self._position if self._stores.building is None else self._stores.building.sequence,
             target=self._target,
             failed=self._failed,
             trouble=self._trouble,
@@ -194,7 +188,7 @@ class Projection:
                 left = stack.pop_all()
                 working.add_done_callback(lambda _: left.close())
                 raise
-        return found, self._stream.position(max(view.sequence, known if store is self._served else 0))
+        return found, self._stream.position(max(view.sequence, known if store is self._stores.served else 0))
 
     @asynccontextmanager
     async def reading(self, tenant_id: TenantId, aggregate_type: AggregateType | None, matcher: Matcher) -> AsyncIterator[StoreReading]:
@@ -214,7 +208,7 @@ class Projection:
     async def reach(self, position: str, deadline: float) -> None:
         """Wait until the projection has come to a position of the log. Raises DeadlineExceeded, ValidationError (no position)."""
         wanted = self._stream.sequence(position)
-        while self._served is None or self._position < wanted:
+        while self._answering is None or self._position < wanted:
             moved = self._moved
             try:
                 async with asyncio.timeout(max(0.0, min(deadline - time.monotonic(), MARK_AFTER))):
@@ -245,19 +239,21 @@ class Projection:
         while True:
             try:
                 if self._replaced:
-                    await self._in_writer(self._set_all_aside)
+                    await self._in_writer(self._stores.set_aside, self._replaced)
                     self._replaced = ""
                     self._position = 0
-                store = self._building or self._served
+                store = self._stores.building or self._stores.served
                 if store is None or store.incarnation != self.definitions.digest:
-                    store = await self._in_writer(self._open)
+                    store = await self._in_writer(self._stores.open)
+                    if self._stores.served is not None:
+                        self._position = max(self._position, self._stores.served.sequence)
                 await self._follow(store)
                 pause = FIRST_PAUSE
             except (AggregateError, OSError) as error:
                 self._trouble = str(error)
                 log.warning("the projection waits: %s", error)
                 if isinstance(error, StorageError):
-                    await self._in_writer(self._after_failure, str(error))
+                    await self._in_writer(self._stores.set_damaged_aside, str(error))
             except Exception as error:  # a defect of ours must not end queries for good
                 self._trouble = f"{type(error).__name__}: {error}"
                 log.exception("the projection failed and is tried again")
@@ -267,10 +263,9 @@ class Projection:
     async def _follow(self, store: Store) -> None:
         """Take what the log has into the store, until something goes wrong or the log turns out to be another one."""
         if wrong := await canary_wrong(self._stream, store.canary):
-            self._replaced = wrong
-            self._served_away()
+            self._withdraw(wrong)
             return
-        if store is self._served:
+        if store is self._stores.served:
             self._position = store.sequence
         applier = Applier(store, self.definitions, self._held)
         subscription = self._stream.subscribe(["tenant.*.aggregate.>"], after=store.sequence)
@@ -287,14 +282,14 @@ class Projection:
                         self._doubt = False
                         return
                     await self._take(store, applier, batch.messages, batch.sequence)
-                    if self._building is not None and time.monotonic() > told + TELL_EVERY:
+                    if self._stores.building is not None and time.monotonic() > told + TELL_EVERY:
                         told = time.monotonic()
                         log.info("projection %s: %s", store.folder.name, self.status().progress)
             finally:
                 self._follower = None
 
     async def _take(self, store: Store, applier: Applier, messages: list[StoredMessage], upto: int) -> None:
-        tell = bool(self._listeners) and store is self._served
+        tell = bool(self._listeners) and store is self._stores.served
         applied = Applied({}, 0)
         lasting = [message for message in messages if not message.expires]
         if lasting:
@@ -311,8 +306,8 @@ class Projection:
             return
         self._failed += applied.failed
         self._trouble = ""
-        if store is self._building:
-            self._position = max(self._position, upto) if self._served is None else self._position
+        if store is self._stores.building:
+            self._position = max(self._position, upto) if self._stores.served is None else self._position
             if upto >= self._target:
                 await self._in_writer(store.mark_complete)
                 if not self._replaced:
@@ -325,7 +320,7 @@ class Projection:
 
     def _swap(self, store: Store, upto: int) -> None:
         """Answer from the store that was built; what was before it is deleted once nobody reads it."""
-        old, self._served, self._building = self._served, store, None
+        old, self._stores.served, self._stores.building = self._stores.served, store, None
         if old is not None:
             self._writer.submit(old.delete)
         log.info("projection %s answers queries, at %s", store.folder.name, self._stream.position(upto))
@@ -348,20 +343,26 @@ class Projection:
         with contextlib.suppress(Unavailable, StreamError):
             await follower.mark()
 
+    @property
+    def _answering(self) -> Store | None:
+        """The store that queries are answered from, None while there is none."""
+        return None if self._replaced else self._stores.served
+
     def _serving(self) -> Store:
-        if self._served is None:
+        store = self._answering
+        if store is None:
             raise Unavailable(f"the projection is being built: {self.status().progress}", reason="projection_building", retry_after=0.5)
-        return self._served
+        return store
 
     def _watch_connection(self) -> None:
         listen = getattr(self._stream, "listen", None)
         if listen is not None:  # a log in memory has no connection to lose
             listen(lambda up: setattr(self, "_doubt", True) if up else None)
 
-    def _served_away(self) -> None:
-        """Nothing is answered from rows of another log."""
-        if self._served is not None:
-            self._building, self._served = self._building or self._served, None
+    def _withdraw(self, reason: str) -> None:
+        """The rows are of another log, or damaged: nothing is answered from them any more, and they are made anew."""
+        answered, self._replaced = self._answering is not None, reason
+        if answered:
             for listener in self._listeners:
                 listener.stopped()
 
@@ -376,55 +377,3 @@ class Projection:
             with contextlib.suppress(Exception):
                 await asyncio.wait([working])
             raise
-
-    def _open(self) -> Store:
-        """The store to follow the log with; an older one answers meanwhile, where there is one that can."""
-        wanted = self._folder / self.definitions.digest[:16]
-        if self._served is None:
-            for folder in sorted(self._folder.glob("*"), key=lambda each: each.stat().st_mtime, reverse=True):
-                if folder != wanted and folder.is_dir() and ".aside-" not in folder.name:
-                    self._open_older(folder)
-        store = Store(wanted, check=self._check)
-        self._check = False
-        if not store.incarnation:
-            store.describe(self.definitions)
-        if store.complete:
-            old, self._served, self._building = self._served, store, None
-            if old is not None:
-                old.delete()
-        else:
-            self._building = store
-        return store
-
-    def _open_older(self, folder: Path) -> None:
-        """Answer from a projection of other definitions until the new one is built; what cannot answer is deleted."""
-        with contextlib.suppress(StorageError, ValueError, KeyError):
-            store = Store(folder, check=self._check)
-            if self._served is None and store.complete and set(self.types) <= set(store.indexes):
-                self._served = store
-                self._position = store.sequence
-            else:
-                store.delete()
-
-    def _set_all_aside(self) -> None:
-        for store in {self._served, self._building} - {None}:
-            assert store is not None
-            store.set_aside(self._replaced)
-        self._served = self._building = None
-
-    def _after_failure(self, reason: str) -> None:
-        """Damage: set the files aside. Another failure of the disk: close, and open again."""
-        for store in {self._served, self._building} - {None}:
-            assert store is not None
-            if store.is_damaged():
-                store.set_aside(reason)
-                if store is self._served:
-                    self._served = None
-                else:
-                    self._building = None
-
-    def _close(self) -> None:
-        for store in {self._served, self._building} - {None}:
-            assert store is not None
-            store.close()
-        self._served = self._building = None
