@@ -33,7 +33,7 @@ from aggregate.observability.activity import Activity
 from aggregate.observability.logs import CommandLog
 from aggregate.observability.metrics import CONTENT_TYPES, Metrics
 from aggregate.observability.node_metrics import NodeFacts
-from aggregate.observability.tracing import CommandSpans
+from aggregate.observability.otlp import spans_of
 from aggregate.placement.seat import Seat
 from aggregate.query.client import QueryClient
 from aggregate.query.definitions import Definitions
@@ -86,9 +86,11 @@ class Node:
         self._log_drops = log_drops
         self._verified = self._mismatches = 0
         self._metrics = Metrics(self.types, settings.metric_tenants, self._facts)
+        self._spans, self._end_spans = spans_of(settings)
         self._seat = Seat(settings.node_name, settings.placement_file)
         self._routing = Routing.of_settings(settings, self._seat.ownership)
-        self._gateway = CommandServer(Backend(self._up, self._log, engine.canonical, self._asked), settings, self.health, self._routing)
+        backend = Backend(self._up, self._log, engine.canonical, self._asked, self._spans)
+        self._gateway = CommandServer(backend, settings, self.health, self._routing)
         self._seat.custody.on_gone(self._gateway.tenant_gone)
         self._activity = Activity()
         self.admin = AdminServer(settings, self._admin_routes())
@@ -197,6 +199,7 @@ class Node:
                 async with asyncio.timeout(LAST_LOOK):
                     await self._guard.look()
         await self._parts.aclose()
+        await asyncio.to_thread(self._end_spans)
         log.info("stopped", finished=finished)
         return finished
 
@@ -283,8 +286,8 @@ class Node:
         stream.listen(lambda up: None if up else guard.doubt())
         await self._trusted(guard)
         observers = [self._metrics.observe, self._activity.observe, CommandLog(payloads=self._settings.log_payloads).observe]
-        if CommandSpans.wanted():
-            observers.append(CommandSpans().observe)
+        if self._spans is not None:
+            observers.append(self._spans.observe)
         if self._settings.change_notices:
             self._notices = Notices(stream.notify)
             observers.append(self._notices.observe)

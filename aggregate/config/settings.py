@@ -178,6 +178,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level of what is logged.")
     log_payloads: bool = Field(False, description="Whether log lines hold the payloads of commands, which may be confidential.")
     logger_socket: Path | None = Field(None, description="Path of a Unix socket that log lines also go to.")
+    otlp_endpoint: str = Field(
+        "",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="URL of an OTLP gRPC collector for spans (`http://host:4317`); with the extra `otel`.",
+    )
     metric_tenants: int = Field(1000, ge=0, description="Tenants with a metric label of their own; the rest are `other`.")
 
     def __init__(self, **values: Any) -> None:

@@ -19,7 +19,7 @@ from aggregate.types import Receipt, new_uuid7
 
 async def submit(calls: Calls, request: pb.SubmitCommandRequest, call: CallMetadata, command_id: str, deadline: float) -> Receipt:
     """One request to its receipt. Raises what reading it and deciding it raise."""
-    command = read_command(request, call, command_id, calls.backend.canonical)
+    command = read_command(request, call, command_id, calls.backend.canonical, calls.backend.trace)
     return await calls.backend.handler().submit(command, deadline=deadline)
 
 

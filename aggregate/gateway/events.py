@@ -11,6 +11,7 @@ from aggregate.errors import ValidationError
 from aggregate.gateway.calls import Calls, Context, going_down
 from aggregate.gateway.errors import abort
 from aggregate.gateway.in_time import in_time
+from aggregate.gateway.metadata import CallMetadata
 from aggregate.gateway.requests import read_version
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
@@ -36,13 +37,14 @@ class EventService(pb_grpc.EventServiceServicer):
     async def ReadEvents(self, request: pb.ReadEventsRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
         """See the .proto file."""
         try:
-            tenant_id = self._calls.metadata(context).tenant_id
+            call = self._calls.metadata(context)
+            tenant_id = call.tenant_id
             aggregate_type, aggregate_id = AggregateType(request.aggregate_type), AggregateId(request.aggregate_id)
             after = read_version(request.after_version, "after_version")
             events = self._calls.backend.handler().event_pages(
                 tenant_id, aggregate_type, aggregate_id, after_version=after, limit=request.limit or None
             )
-            async with aclosing(events), aclosing(pages(events)) as replies:
+            async with aclosing(events), aclosing(pages(self._traced(events, "read events", call))) as replies:
                 async for page in replies:
                     await in_time(context.write(pb.ReadEventsReply(events=page)))
         except Exception as error:  # noqa: BLE001 - every error becomes a status; `abort` logs what is a defect of ours
@@ -51,7 +53,8 @@ class EventService(pb_grpc.EventServiceServicer):
     async def SubscribeEvents(self, request: pb.SubscribeEventsRequest, context: Context) -> None:  # noqa: N802 - gRPC's name
         """See the .proto file."""
         try:
-            tenant_id = self._calls.metadata(context).tenant_id
+            call = self._calls.metadata(context)
+            tenant_id, trace = call.tenant_id, self._calls.backend.trace
             for field, names in (("aggregate_types", request.aggregate_types), ("aggregate_ids", request.aggregate_ids)):
                 if len(names) > MAX_NAMES:
                     raise ValidationError(f"at most {MAX_NAMES} names, got {len(names)}", field)
@@ -67,11 +70,21 @@ class EventService(pb_grpc.EventServiceServicer):
                     async for group in stored:
                         reply = pb.SubscribeEventsReply(events=map(write_event, group.events), position=group.position)
                         await in_time(context.write(reply))
+                        if trace is not None:
+                            trace.read("deliver events", call.context, tenant_id, group.events)
             raise going_down()
         except ValidationError as error:
             await abort(context, ValidationError(error.description, "after_position") if error.field == "position" else error)
         except Exception as error:  # noqa: BLE001 - as above
             await abort(context, error)
+
+    async def _traced(self, groups: AsyncIterator[list[Event]], name: str, call: CallMetadata) -> AsyncGenerator[list[Event], None]:
+        """The groups, each with a span where somebody wants spans."""
+        trace = self._calls.backend.trace
+        async for group in groups:
+            if trace is not None:
+                trace.read(name, call.context, call.tenant_id, group)
+            yield group
 
 
 async def pages(groups: AsyncIterator[list[Event]]) -> AsyncGenerator[list[pb.Event], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -55,6 +55,16 @@ class EventFeed(Protocol):
         """What is stored after a position ("": from the beginning), then what comes. Raises ValidationError, Unavailable."""
 
 
+class Trace(Protocol):
+    """Who makes spans, where somebody wants them. `metadata` may hold `traceparent` and `tracestate`."""
+
+    def enter(self, metadata: Mapping[str, str]) -> dict[str, str]:
+        """A command comes in, with its context; returns the metadata with the context of its own span."""
+
+    def read(self, name: str, metadata: Mapping[str, str], tenant_id: str, events: Iterable[Event]) -> None:
+        """Events were handed to a reader with this context."""
+
+
 def _no_queries() -> Queries:
     raise Unavailable("this node answers no queries", "no_projection")
 
@@ -67,3 +77,4 @@ class Backend:
     feed: Callable[[], EventFeed]
     canonical: Canonical
     queries: Callable[[], Queries] = _no_queries
+    trace: Trace | None = None

@@ -94,6 +94,20 @@ def command_metadata(notes: Mapping[str, str], own: Mapping[str, str], call: Cal
     return {**notes, **context}
 
 
+def completed(metadata: dict[str, str], command_id: str) -> dict[str, str]:
+    """The metadata with a correlation id and a trace, where the caller gave none: both are made of the command's id, so that a retry has
+    the same. Such a trace is marked as not sampled: nobody keeps it.
+    """
+    if "correlation_id" in metadata and "traceparent" in metadata:
+        return metadata
+    made = command_id.lower()
+    digits = made.replace("-", "")
+    context = {"correlation_id": made}
+    if len(digits) == 32 and digits[16:].strip("0"):
+        context["traceparent"] = f"00-{digits}-{digits[16:]}-00"
+    return context | metadata
+
+
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("latin-1")
 

@@ -7,8 +7,8 @@ import json
 import orjson
 
 from aggregate.errors import DocumentError, ErrorRecord, ValidationError
-from aggregate.gateway.interface import Canonical
-from aggregate.gateway.metadata import CallMetadata, command_metadata
+from aggregate.gateway.interface import Canonical, Trace
+from aggregate.gateway.metadata import CallMetadata, command_metadata, completed
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.types import AggregateId, AggregateType, Command, Document, Version
 
@@ -17,19 +17,22 @@ _ANY_NUMBER = json.JSONDecoder(parse_int=len, parse_float=len)
 """For a look at `type` alone the numbers do not matter."""
 
 
-def read_command(request: pb.SubmitCommandRequest, call: CallMetadata, command_id: str, canonical: Canonical) -> Command:
+def read_command(
+    request: pb.SubmitCommandRequest, call: CallMetadata, command_id: str, canonical: Canonical, trace: Trace | None = None
+) -> Command:
     """The command of a request.
 
     Raises:
         ValidationError: names the field.
     """
+    metadata = command_metadata(request.metadata, _own_context(request), call)
     return Command(
         tenant_id=call.tenant_id,
         aggregate_type=AggregateType(request.aggregate_type),
         aggregate_id=AggregateId(request.aggregate_id),
         payload=read_payload(request.payload, canonical),
         command_id=command_id,
-        metadata=command_metadata(request.metadata, _own_context(request), call),
+        metadata=completed(metadata if trace is None else trace.enter(metadata), command_id),
         expected_version=read_version(request.expected_version, "expected_version") if request.HasField("expected_version") else None,
     )
 

@@ -209,6 +209,7 @@ class Lane:
         took = time.perf_counter() - started
         for pending in group:
             pending.cold = pending.cold or not stale
+            pending.load_at = started
             pending.load_seconds += took
         self._parts.cache.put(loaded)
         return loaded
@@ -246,6 +247,7 @@ class Lane:
             except AggregateError as error:
                 pending.fail(error)
                 continue
+            pending.execute_at = started
             pending.execute_seconds += time.perf_counter() - started
             pending.gas += one.commit.gas
             ids.add(command.command_id)
@@ -303,9 +305,13 @@ class Lane:
         if not expires:
             parts.guard.saw(sequence)
         after = loaded.after(message.commits, decided[-1][1].state, sequence, message.generation, message_bytes=len(body), expires=expires)
-        parts.cache.put(parts.saver.committed(after, self._program))
+        kept = parts.saver.committed(after, self._program)
+        saved = 0.0 if kept.snapshot_version == after.snapshot_version else time.perf_counter() - started - took
+        parts.cache.put(kept)
         position = parts.stream.position(sequence)
         for pending, one in decided:
+            pending.append_at = started
             pending.append_seconds += took
+            pending.snapshot_seconds = saved
             pending.settle(partial(answer, message, one.commit, position, duplicate=False))
         return []

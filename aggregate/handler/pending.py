@@ -17,21 +17,27 @@ class Pending:
         answered: the receipt or the error; cancelled when the caller has gone.
         deadline: `time.monotonic()` seconds after which nothing may be sent for it any more.
         gas: what deciding it has cost here, every decision counted; 0 for what another attempt decided.
+        load_at, execute_at, append_at: `time.perf_counter()` when it last began; 0.0: it did not.
+        snapshot_seconds: handing a snapshot to the store; 0.0: none was due.
         sent: the append of its commit has begun, so only the log can tell its outcome.
     """
 
     __slots__ = (
         "answered",
+        "append_at",
         "append_seconds",
         "cold",
         "command",
         "deadline",
         "digest",
+        "execute_at",
         "execute_seconds",
         "gas",
+        "load_at",
         "load_seconds",
         "retries",
         "sent",
+        "snapshot_seconds",
     )
 
     def __init__(self, command: Command, deadline: float, answered: asyncio.Future[Receipt]) -> None:
@@ -46,6 +52,8 @@ class Pending:
         self.load_seconds = 0.0
         self.execute_seconds = 0.0
         self.append_seconds = 0.0
+        self.load_at = self.execute_at = self.append_at = 0.0
+        self.snapshot_seconds = 0.0
 
     @property
     def gone(self) -> bool:

@@ -26,6 +26,8 @@ class CommandRecord:
         load_seconds: reading the aggregate (0.0 for a warm one).
         execute_seconds: deciding and applying.
         append_seconds: waiting for the log.
+        snapshot_seconds: handing a snapshot to the store (0.0: none was due).
+        load_at, execute_at, append_at: seconds from entry to when it last began.
         correlation_id: the caller's, "" without one.
         trace_id: 32 hex digits out of `traceparent`, "" without one.
         traceparent: the command's, "" without one.
@@ -51,6 +53,10 @@ class CommandRecord:
     load_seconds: float = 0.0
     execute_seconds: float = 0.0
     append_seconds: float = 0.0
+    snapshot_seconds: float = 0.0
+    load_at: float = 0.0
+    execute_at: float = 0.0
+    append_at: float = 0.0
     correlation_id: str = ""
     trace_id: str = ""
     traceparent: str = ""

@@ -21,6 +21,7 @@ from aggregate.errors import (
     ValidationError,
     VersionConflict,
 )
+from aggregate.gateway.metadata import completed
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.types import AggregateId, TenantId, new_uuid7
@@ -39,7 +40,7 @@ async def test_a_receipt_comes_back_whole(gateway: Gateway) -> None:
     assert (receipt.version, receipt.position, receipt.duplicate, receipt.gas_used) == (1, "0:7", False, 12)
     (event,) = receipt.events
     assert event.command_id == receipt.command_id
-    assert event.metadata == {"who": "ann"}
+    assert event.metadata == completed({"who": "ann"}, receipt.command_id)
     assert event.event_type == "done"
 
 
@@ -230,7 +231,8 @@ async def test_an_id_in_the_header_of_answers_is_refused(gateway: Gateway, handl
 async def test_what_is_no_trace_is_left_out(gateway: Gateway, handler: FakeHandler, parent: str) -> None:
     async with gateway.client(headers={"traceparent": parent, "tracestate": "a=1"}) as client:
         await client.submit("Account", AggregateId.new_v7(), DEPOSIT)
-    assert handler.seen[0][0].metadata == {}
+    command = handler.seen[0][0]
+    assert command.metadata == completed({}, command.command_id)
 
 
 async def test_a_bad_correlation_id_is_refused(gateway: Gateway) -> None:

@@ -67,7 +67,8 @@ async def test_t9_2_spans_include_fields() -> None:
     metadata = {"correlation_id": "corr-1", "traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
     command = Command.new_test_deposit_with_tenant("tenant-a", 100, metadata=metadata)
     await handler.handle_command(command)
-    attributes = tracer.start_span.call_args[0][3]
+    attributes = tracer.start_span.call_args_list[0][0][3]
+    assert [call[0][0] for call in tracer.start_span.call_args_list] == ["command", "load", "execute", "append", "snapshot"]
     assert attributes["tenant_id"] == "tenant-a"
     assert attributes["aggregate_id"] == command.aggregate_id
     assert attributes["command_id"] == command.command_id
