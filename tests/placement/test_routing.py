@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
-from aggregate.client import AggregateClient
+from aggregate.client import AggregateClient, Tls
 from aggregate.config import Settings
 from aggregate.errors import AggregateError, NotFound, Rejected, Unavailable, VersionConflict
 from aggregate.gateway.routing import FORWARDED
@@ -23,6 +24,7 @@ from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.errors import from_status
 from aggregate.testing.nats import EmbeddedNats, free_port
 from aggregate.types import AggregateId, Command, Receipt, TenantId
+from tests.gateway.test_tls import make_certificate
 from tests.stream.waiting import eventually
 
 OPEN = {"type": "open_account", "initial_balance": 0}
@@ -294,6 +296,21 @@ async def test_ready_and_admin_tell_of_the_placement(start: Start, store: Placem
     assert '"acme" aggregate_node_node-a;' in (await a.admin.get("/admin/routes/nginx")).text
     assert "aggregate_node_node-a" in (await a.admin.get("/admin/routes/traefik")).json()["http"]["services"]
     assert [each["tenant_id"] for each in (await a.admin.get("/admin/tenants")).json()] == [TenantId("acme")]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with the program of package openssl")
+@pytest.mark.parametrize("mutual", [False, True], ids=["server", "both"])
+async def test_nodes_speak_tls_to_each_other_where_they_serve_it(start: Start, store: PlacementStore, tmp_path: Path, mutual: bool) -> None:
+    made = make_certificate(tmp_path / "tls")
+    files: dict[str, Any] = {"tls_cert": made.cert, "tls_key": made.key, "peer_tls_ca": made.cert}
+    if mutual:
+        files["tls_client_ca"] = made.cert
+    a, b = await start("node-a", **files), await start("node-b", **files)
+    await place(store, a, b, acme="node-a")
+    own = Tls(made.cert, made.cert, made.key) if mutual else Tls(made.cert)
+    async with AggregateClient(b.grpc_address, tenant_id="acme", tls=own) as client:
+        assert (await client.submit("Account", AggregateId.new_v7(), OPEN)).version == 1
+    assert (a.health().active_aggregates, b.health().active_aggregates) == (1, 0)
 
 
 async def until_served(client: AggregateClient, account: AggregateId) -> Receipt:
