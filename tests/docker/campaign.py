@@ -104,7 +104,7 @@ async def harm(platform: Platform, timeline: Timeline, migrations: int) -> None:
     for number in range(migrations):
         target = NODES[(number + 1) % 2]
         async with timeline.during(f"{MOVED} moved to {target}"):
-            await asyncio.to_thread(platform.migrate, MOVED, target)
+            print(f"  {await asyncio.to_thread(platform.migrate, MOVED, target)}", flush=True)
         await asyncio.sleep(1)
 
 
@@ -132,7 +132,7 @@ async def campaign(migrations: int, seed: int) -> list[Violation]:
             for pool in pools:
                 await pool.close()
         messages = await read_log(platform.nats_from_here())
-        defects = [(name, line) for name in NODES for line in _defects(platform.logs(name, "all"))]
+        defects = [(name, line) for name in NODES for line in _defects(platform.logs(name))]
     _report(history, timeline, len(messages))
     return [
         *check(messages, history),

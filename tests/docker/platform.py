@@ -119,17 +119,18 @@ class Platform:
             rule = ("-I" if cut else "-D", chain, "!", side, "lo", "-j", "DROP")
             subprocess.run(["nsenter", "-t", pid, "-n", "iptables", "-w", *rule], check=True, capture_output=True)
 
-    def migrate(self, tenant: str, target: str) -> None:
-        """Move a tenant to a node."""
-        document = json.loads(self.on(target, "aggregate", "placement", "show", "--json"))
-        document["tenants"] = {**document.get("tenants", {}), tenant: target}
-        script = "cat > /tmp/placement.json && aggregate placement set /tmp/placement.json"
-        docker("exec", "-i", self.container(target), "sh", "-c", script, stdin=json.dumps(document))
+    def migrate(self, tenant: str, target: str) -> str:
+        """Move a tenant to a node; what the command says of it."""
+        return self.on(target, "aggregate", "placement", "migrate", tenant, "--to", target)
 
-    def logs(self, service: str, lines: str = "500") -> str:
-        """What its tasks said, the last lines."""
-        command = ["docker", "service", "logs", "--raw", "--tail", lines, f"{self.name}_{service}"]
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False).stdout
+    def logs(self, service: str) -> str:
+        """What its tasks said, those that have ended included (`docker service logs` may wait for ever for one that is gone)."""
+        containers = docker("ps", "-aq", "--filter", f"label=com.docker.swarm.service.name={self.name}_{service}").split()
+        command = ["docker", "logs"]
+        return "".join(
+            subprocess.run([*command, each], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60).stdout
+            for each in containers
+        )
 
     def network(self, name: str) -> str:
         return f"{self.name}_{name}"
