@@ -89,8 +89,8 @@ swarm-campaign: $(INSTALLED) ## Twenty tenants work through the gateway of a sta
 
 .PHONY: clean-images
 clean-images: ## Remove the images that were built here
-	-docker rmi cloudlysis/aggregate:local cloudlysis/nats:local cloudlysis/gateway:local
-	-docker image prune -f --filter label=cloudlysis.stage=builder
+	-docker rmi cloudlysis/aggregate:local cloudlysis/nats:local cloudlysis/gateway:local cloudlysis/victoria-metrics:local
+	-docker image prune -f --filter label=cloudlysis.stage
 
 .PHONY: native
 native: $(INSTALLED) ## Rebuild only the Rust module, quickly
