@@ -64,6 +64,7 @@ class Notices:
                     self.dropped += 1 + len(self._waiting)
                     self._waiting.clear()  # what could not be told at once is old news
                     await asyncio.sleep(PAUSE)
+                    break
             await asyncio.sleep(0)
 
 

@@ -72,6 +72,9 @@ async def test_nothing_waits_and_what_cannot_be_told_is_dropped(monkeypatch: pyt
         notices.observe(record(number))
     assert notices.dropped == 3
     await eventually(lambda: notices.dropped == 8)
+    sending = notices._sending
+    assert sending is not None
+    await sending  # ends by itself, and well
     up = True
     for number in (10, 11):
         notices.observe(record(number))
