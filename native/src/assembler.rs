@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::code::{Code, Fields, Op, Place, Site, Test};
+use crate::code::{Code, Condition, Fields, Op, Place, Site, Test};
 use crate::node::FROZEN;
 use crate::operators::Op2;
 use crate::text::Str;
@@ -85,6 +85,13 @@ impl Assembler {
                 self.code.fields.push(Fields { op, left, right });
                 self.replace(2, Op::BinaryFields(self.code.fields.len() as u32 - 1), place);
             }
+            ([.., Op::FreeBinary { site, op, constant }], Op::And(end)) => {
+                let place_of_operator = self.code.places.last().copied().unwrap_or_default();
+                let condition = Condition { site: *site, op: *op, constant: *constant, place: place_of_operator };
+                self.code.conditions.push(condition);
+                let condition = self.code.conditions.len() as u32 - 1;
+                self.replace(1, Op::FreeAnd { condition, end }, place);
+            }
             ([.., Op::Constant(constant)], Op::Binary(op)) => {
                 let constant = *constant;
                 self.replace(1, Op::BinaryConstant { op, constant }, place);
@@ -152,7 +159,7 @@ impl Assembler {
     pub fn finish(&mut self) {
         let (ops, rounds, tests) = self.finished;
         for op in &mut self.code.ops[ops..] {
-            if let Op::Jump(to) | Op::JumpIfFalse(to) | Op::And(to) | Op::Or(to) = op {
+            if let Op::Jump(to) | Op::JumpIfFalse(to) | Op::And(to) | Op::Or(to) | Op::FreeAnd { end: to, .. } = op {
                 *to = self.labels[*to as usize];
             }
         }

@@ -91,6 +91,11 @@ pub enum Op {
         op: Op2,
         constant: u32,
     },
+    /// `free op constant and ...`: the right side stands behind, `end` after it. `conditions` has the left one.
+    FreeAnd {
+        condition: u32,
+        end: u32,
+    },
     /// `local.name` in one step.
     LocalField {
         slot: u16,
@@ -167,6 +172,14 @@ pub struct Test {
     pub next: Option<u32>,
 }
 
+/// `free op constant`, with the place of the operator.
+pub struct Condition {
+    pub site: u32,
+    pub op: Op2,
+    pub constant: u32,
+    pub place: Place,
+}
+
 /// What `Op::BinaryFields` works on.
 pub struct Fields {
     pub op: Op2,
@@ -216,6 +229,7 @@ pub struct Code {
     pub calls: Vec<CallSite>,
     pub tests: Vec<Test>,
     pub fields: Vec<Fields>,
+    pub conditions: Vec<Condition>,
     /// Of filters and expressions the one function that is the expression.
     pub functions: Vec<Function>,
     pub decide: Option<usize>,
@@ -239,6 +253,7 @@ impl Code {
             calls: Vec::new(),
             tests: Vec::new(),
             fields: Vec::new(),
+            conditions: Vec::new(),
             functions: Vec::new(),
             decide: None,
             apply: None,

@@ -168,7 +168,7 @@ impl<'a> Compiler<'a> {
                 let jump = if tag == "and" { Op::And(end) } else { Op::Or(end) };
                 self.then([
                     Task::Left(left),
-                    Task::Emit(jump, at),
+                    Task::Join(jump, at),
                     Task::Emit(Op::Unit(weight), unit_at),
                     Task::Expression(right),
                     Task::Bind(end),

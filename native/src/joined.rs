@@ -1,7 +1,7 @@
 //! Operations that stand for several that often stand together.
 
 use crate::access;
-use crate::code::{Fields, Test};
+use crate::code::{Condition, Fields, Test};
 use crate::failure::{Halt, at};
 use crate::gas::read;
 use crate::machine::{Machine, push};
@@ -62,6 +62,40 @@ impl<'p> Machine<'p> {
         };
         push(&mut self.stack, value);
         Ok(())
+    }
+
+    /// `free op constant and`: where it holds, true is taken; where not, what it is stays, and false is the answer.
+    #[inline]
+    pub(crate) fn free_and(&mut self, condition: &Condition, base: usize) -> Result<bool, Halt> {
+        let found = access::near(&self.stack[base], &self.code.sites[condition.site as usize]);
+        let holds = match (condition.op, found, &self.code.constants[condition.constant as usize]) {
+            (op, Some(Value::Int(x)), Value::Int(y)) => match op {
+                Op2::Less => Some(x < y),
+                Op2::LessEqual => Some(x <= y),
+                Op2::Greater => Some(x > y),
+                Op2::GreaterEqual => Some(x >= y),
+                Op2::Equal => Some(x == y),
+                _ => None,
+            },
+            (Op2::Equal, Some(Value::Short(a)), Value::Short(b)) => Some(a == b),
+            _ => None,
+        };
+        match holds {
+            Some(true) => Ok(true),
+            Some(false) => {
+                push(&mut self.stack, Value::Bool(false));
+                Ok(false)
+            }
+            None => {
+                let Condition { site, op, constant, place } = *condition;
+                self.free_binary(site, op, constant, base).map_err(|halt| at(halt, place))?;
+                let holds = self.stack.last().is_some_and(Value::is_true);
+                if holds {
+                    self.pop().discard();
+                }
+                Ok(holds)
+            }
+        }
     }
 
     /// `local.name`

@@ -5,7 +5,8 @@
 use crate::failure::{At, Failure, fail};
 use crate::number::Number;
 use crate::number_text::{write_integer, write_text};
-use crate::scan::plain_end;
+use crate::scan::{CHUNK, first_escaped, plain_end};
+use crate::text::{Short, Str};
 use crate::value::{MAX_DEPTH, MAX_LIST, MAX_TEXT, Value};
 
 /// The canonical text.
@@ -32,7 +33,7 @@ fn write_level(value: &Value, level: usize, out: &mut Vec<u8>, end: usize) -> Re
                 if index > 0 {
                     out.push(b',');
                 }
-                write_string(key.as_str(), out);
+                write_key(key, out);
                 check(out, end)?;
                 out.push(b':');
                 write_level(value, level + 1, out, end)?;
@@ -87,9 +88,37 @@ pub fn write_scalar(value: &Value, out: &mut Vec<u8>) {
         Value::Bool(false) => out.extend_from_slice(b"false"),
         Value::Int(x) => write_integer(*x < 0, x.unsigned_abs(), out),
         Value::Wide(x) => write_text(Number::Wide(*x), out),
-        Value::Short(text) => write_string(text.as_str(), out),
+        Value::Short(text) => write_short(text, out),
         Value::Long(text) => write_string(text.as_str(), out),
         _ => out.extend_from_slice(b"null"),
+    }
+}
+
+/// A key as canonical JSON.
+#[inline]
+pub fn write_key(key: &Str, out: &mut Vec<u8>) {
+    match key {
+        Str::Short(text) => write_short(text, out),
+        Str::Long(text) => write_string(text.as_str(), out),
+    }
+}
+
+/// A short string as canonical JSON: all its bytes at once where none is escaped.
+#[inline]
+fn write_short(text: &Short, out: &mut Vec<u8>) {
+    let (length, chunk) = (text.len(), text.chunk());
+    if first_escaped(chunk) < length {
+        return write_string(text.as_str(), out);
+    }
+    out.reserve(CHUNK + 2);
+    let start = out.len();
+    // SAFETY: there is room for a chunk and two quotes, and a short string is shorter than a chunk
+    unsafe {
+        let place = out.as_mut_ptr().add(start);
+        place.write(b'"');
+        place.add(1).cast::<[u8; CHUNK]>().write(chunk.to_le_bytes());
+        place.add(1 + length).write(b'"');
+        out.set_len(start + length + 2);
     }
 }
 
@@ -121,6 +150,20 @@ pub fn write_string(text: &str, out: &mut Vec<u8>) {
         start = end + 1;
     }
     out.push(b'"');
+}
+
+/// The number of bytes that `write_key` appends.
+#[inline]
+pub fn key_size(key: &Str) -> usize {
+    match key {
+        Str::Short(text) => short_size(text),
+        Str::Long(text) => string_size(text.as_str()),
+    }
+}
+
+#[inline]
+pub fn short_size(text: &Short) -> usize {
+    if first_escaped(text.chunk()) < text.len() { string_size(text.as_str()) } else { text.len() + 2 }
 }
 
 /// The number of bytes that `write_string` appends.

@@ -281,6 +281,11 @@ impl<'p> Machine<'p> {
                 Op::Unbind(slots) => self.unbind(slots, base),
                 Op::Free(site) => self.push_free(site, base),
                 Op::FreeBinary { site, op, constant } => self.free_binary(site, op, constant, base)?,
+                Op::FreeAnd { condition, end } => {
+                    if !self.free_and(&code.conditions[condition as usize], base)? {
+                        pc = end as usize;
+                    }
+                }
                 Op::FreeField { outer, inner } => self.push_free_field(outer, inner, base)?,
                 other => self.seldom(other, base)?,
             }

@@ -289,10 +289,8 @@ impl Machine<'_> {
     /// The value of a filter: true, false or null.
     #[inline]
     pub fn filter(&mut self, state: &Value, meta: &Value, gas: u64) -> Result<Option<bool>, Halt> {
-        let declared = self.code.functions[0].params;
-        for argument in [state, meta].into_iter().take(declared) {
-            self.stack.push(argument.clone());
-        }
+        push_copy(&mut self.stack, state);
+        push_copy(&mut self.stack, meta);
         match self.start(0, gas)? {
             Value::Null => Ok(None),
             Value::Bool(matched) => Ok(Some(matched)),

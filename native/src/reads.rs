@@ -37,6 +37,9 @@ pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Want
                 wanted.add(name(outer), Part::Inner(Wanted::only(name(inner))));
             }
             Op::FreeBinary { site, .. } if free => wanted.add(name(site), Part::All),
+            Op::FreeAnd { condition, .. } if free => {
+                wanted.add(name(code.conditions[condition as usize].site), Part::All);
+            }
             Op::Free(site) if free => wanted.add(name(site), part()),
             Op::Local(used) | Op::SetLocal(used) if used == u32::from(slot) => return None,
             Op::ReturnMerged { slot: used, .. } if used == slot => return None,

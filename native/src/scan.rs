@@ -77,6 +77,30 @@ pub fn first_special(chunk: u128) -> usize {
     }
 }
 
+/// Where the first byte of a chunk stands that a JSON string must escape, 16 where there is none.
+#[inline(always)]
+pub fn first_escaped(chunk: u128) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::*;
+        // SAFETY: as in `first_special`
+        let found = unsafe {
+            let bytes = _mm_set_epi64x((chunk >> 64) as i64, chunk as i64);
+            let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"' as i8));
+            let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\' as i8));
+            let control = _mm_cmpeq_epi8(bytes, _mm_min_epu8(bytes, _mm_set1_epi8(0x1f)));
+            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control))
+        };
+        (found | 1 << 16).trailing_zeros() as usize
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let in_word = |word: u64| (special(word).trailing_zeros() / 8) as usize;
+        let first = in_word(chunk as u64);
+        if first < 8 { first } else { 8 + in_word((chunk >> 64) as u64) }
+    }
+}
+
 /// As `plain_end`, and stops at what is not ASCII too.
 #[inline]
 pub fn ascii_end(bytes: &[u8], mut at: usize) -> usize {
@@ -139,6 +163,8 @@ mod tests {
                 text[place] = byte;
                 let expected = if is_special(byte) { place } else { 20 };
                 assert_eq!(plain_end(&text, 0), expected, "byte {byte} at {place}");
+                let chunk = chunk_at(&text, 0).map(first_escaped);
+                assert_eq!(chunk, Some(expected.min(CHUNK)), "byte {byte} at {place}");
                 let expected = if is_special(byte) || !byte.is_ascii() { place } else { 20 };
                 for start in 0..=place {
                     assert_eq!(ascii_end(&text, start), expected, "byte {byte} at {place} from {start}");

@@ -1,7 +1,7 @@
 //! What a value needs to leave its call: a bounded depth and size, and counts that any thread may change.
 
 use crate::failure::{At, Failure, fail};
-use crate::json_writer::{string_size, to_json};
+use crate::json_writer::{key_size, short_size, string_size, to_json};
 use crate::node::Node;
 use crate::number::Number;
 use crate::value::{MAX_DEPTH, MAX_LIST, MAX_TEXT, Shape, Value};
@@ -56,7 +56,7 @@ fn measure(value: &Value, level: usize) -> Option<(usize, usize)> {
             let (mut size, mut depth) = (2 + entries.len() + entries.len().saturating_sub(1), 0);
             for (key, value) in entries.iter() {
                 let (value_size, value_depth) = measure(value, level + 1)?;
-                size += string_size(key.as_str()) + value_size;
+                size += key_size(key) + value_size;
                 depth = depth.max(value_depth);
                 if size > MAX_TEXT {
                     return None;
@@ -91,7 +91,7 @@ fn scalar_size(value: &Value) -> usize {
     match value {
         Value::Int(x) => integer_size(*x),
         Value::Wide(x) => crate::number_text::text_size(Number::Wide(*x)),
-        Value::Short(text) => string_size(text.as_str()),
+        Value::Short(text) => short_size(text),
         Value::Bool(false) => 5,
         _ => 4,
     }

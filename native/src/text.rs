@@ -44,6 +44,13 @@ impl Short {
         Some(short)
     }
 
+    /// Its bytes, and zeros.
+    #[inline(always)]
+    pub fn chunk(&self) -> u128 {
+        let (low, high) = self.words();
+        u128::from(high) << 48 | u128::from(low >> 8)
+    }
+
     #[inline(always)]
     fn words(&self) -> (u64, u64) {
         let word = |bytes: Option<&[u8; 8]>| u64::from_le_bytes(bytes.copied().unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use crate::failure::{At, Halt, fail};
 use crate::gas::Meter;
-use crate::json_writer::{write_scalar, write_string};
+use crate::json_writer::{write_key, write_scalar};
 use crate::number::Number;
 use crate::text::count_characters;
 use crate::value::{List, MAX_DEPTH, MAX_LIST, Map, Value};
@@ -119,7 +119,7 @@ impl Writer {
             }
             self.charge(meter, 1 + key.length() / 8)?;
             let start = self.out.len();
-            write_string(key.as_str(), &mut self.out);
+            write_key(key, &mut self.out);
             self.compare(start)?;
             self.separate(b':');
             self.value(meter, value, level + 1)?;
