@@ -244,7 +244,12 @@ impl<'a> Quick<'a> {
                 self.at = start + length + 1;
                 let unused = 64 - 8 * length.min(8) as u32;
                 let head = (chunk.unwrap_or_default() as u64).swap_bytes() >> unused << unused;
-                Key { head, bytes: &self.bytes[start..start + length], start }
+                let key = Key { head, bytes: &self.bytes[start..start + length], start };
+                if let Some(&[b':', b'!'..=u8::MAX]) = self.bytes[self.at..].first_chunk::<2>() {
+                    self.at += 1;
+                    return Some(key);
+                }
+                key
             }
             _ => {
                 let (start, end) = self.string()?;
