@@ -163,7 +163,7 @@ async def test_the_new_node_is_warm_before_the_first_command(
 async def test_a_coordinator_may_die_at_any_step(
     two: tuple[Node, Node], log: StreamClient, store: PlacementStore, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrating, "LIFE", 2.0)
+    monkeypatch.setattr(migrating, "LIFE", 5.0)
     monkeypatch.setattr(migrating, "MARGIN", 0.5)
     a, b = two
     async with Load("acme", [a.grpc_address, b.grpc_address]) as load:
@@ -182,7 +182,7 @@ async def test_a_coordinator_that_wakes_up_late_changes_nothing(
     two: tuple[Node, Node], log: StreamClient, store: PlacementStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a, b = two
-    monkeypatch.setattr(migrating, "LIFE", 1.5)
+    monkeypatch.setattr(migrating, "LIFE", 5.0)
     monkeypatch.setattr(migrating, "MARGIN", 0.5)
     async with Load("acme", [a.grpc_address, b.grpc_address]) as load:
         async with halted(log, store, "node-b", "compared") as (migration, task):
@@ -327,9 +327,10 @@ def address(node: NodeProcess) -> str:
 
 MATRIX = [(at, victim) for victim in ("source", "target") for at in POINTS]
 """All of it where AGGREGATE_LONG_TESTS is set; else what differs most."""
-SHORT = [("marked", "source"), ("drained", "source"), ("compared", "target"), ("swapped", "target")]
+SHORT = [("drained", "source"), ("compared", "target")]
 
 
+@pytest.mark.timeout(600)
 async def test_a_node_may_be_killed_at_any_step(
     processes: tuple[NodeProcess, NodeProcess], log: StreamClient, store: PlacementStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,7 +342,7 @@ async def test_a_node_may_be_killed_at_any_step(
             killed = {"node-a": a, "node-b": b}[source if victim == "source" else target]
             await load.more(5)
             with monkeypatch.context() as short:
-                for name, seconds in (("LIFE", 3.0), ("MARGIN", 0.5), ("DRAIN", 1.5)):
+                for name, seconds in (("LIFE", 10.0), ("MARGIN", 0.5), ("DRAIN", 5.0)):
                     short.setattr(migrating, name, seconds)
                 async with halted(log, store, target, at) as (migration, task):
                     await killed.kill()
