@@ -6,7 +6,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,34 @@ def echo() -> Iterator[Mapping[str, Any]]:
         _ready([sys.executable, "-m", "bench.echo"], Path(folder) / "out") as told,
     ):
         yield told
+
+
+class Lines:
+    """What a process writes, JSON lines."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+
+    def until(self, enough: Callable[[list[Mapping[str, Any]]], bool]) -> list[Mapping[str, Any]]:
+        """All lines so far, once they are enough. Raises RuntimeError where that takes too long."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            found = [
+                json.loads(line) for line in self._output.read_text().splitlines(keepends=True) if line.endswith("\n") and line[0] == "{"
+            ]
+            if enough(found):
+                return found
+            time.sleep(0.05)
+        raise RuntimeError(f"it did not say enough:\n{self._output.read_text()[-2000:]}")
+
+
+@contextmanager
+def watchers(address: str, count: int) -> Iterator[Lines]:
+    """`bench.watching`: live queries of the node, all of them caught up."""
+    with tempfile.TemporaryDirectory(prefix="aggregate-bench-") as folder:
+        output = Path(folder) / "out"
+        with _ready([sys.executable, "-m", "bench.watching", address, str(count)], output):
+            yield Lines(output)
 
 
 @contextmanager

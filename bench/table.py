@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network, plateau, queries, ring
+from bench import compiling, documents, execute, filters, fold, handling, keys, loops, memory, network, plateau, queries, ring, watching
 from bench.registry import Bench
 
 BENCHES: tuple[Bench, ...] = (
@@ -19,4 +19,5 @@ BENCHES: tuple[Bench, ...] = (
     *network.BENCHES,
     *memory.BENCHES,
     *plateau.BENCHES,
+    *watching.BENCHES,
 )
