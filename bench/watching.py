@@ -169,7 +169,7 @@ BENCHES = (
         ours="p99 from sending a command to 1,000 live queries having its change, all clients in one process",
         beside="one live query",
         prepare=partial(_reach, share=0.99),
-        tolerance=1.0,
+        tolerance=0.5,
     ),
 )
 

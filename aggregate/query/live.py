@@ -31,7 +31,9 @@ MOST_BEHIND = 50_000
 AT_ONCE = 64
 """Changes looked at before others get a turn."""
 WOKEN_AT_ONCE = 8
-"""Watchers told before others get a turn."""
+REST = 0.002
+"""After so many watchers were told, others get the node for so many seconds: a change may take longer to reach a thousand watchers, but
+commands do not wait behind all of them."""
 READINGS = 4
 """Read transactions a tenant may have open for first rows."""
 QUIET = 30.0
@@ -258,7 +260,7 @@ class LiveQueries:
                 self.counts.lags += 1
             self.counts.events += len(told.events)
             if index % WOKEN_AT_ONCE == 0:
-                await asyncio.sleep(0)
+                await asyncio.sleep(REST)
                 if begun != self._round:
                     return
 

@@ -197,13 +197,17 @@ class Projection:
         known = self._position
         with self._damage_told(), store.view() as view:
             types = sorted(view.indexes) if aggregate_type is None else [aggregate_type]
-            reading = StoreReading(
-                view, tenant_id, types, aggregate_type, matcher, self._readers, self._stream.position(max(known, view.sequence))
-            )
+            position = self._stream.position(max(known, view.sequence))
+            reading = StoreReading(view, tenant_id, types, aggregate_type, matcher, self._readers, position, self._of_log(view.incarnation))
             try:
                 yield reading
             finally:
                 await reading.settle()
+
+    def _of_log(self, incarnation: str) -> str:
+        """What rows are made of, with the log they are of: positions in another one are of no use."""
+        facts = getattr(self._stream, "facts", None)  # a log in memory has none
+        return incarnation if facts is None else f"{incarnation} {facts.created}"
 
     async def reach(self, position: str, deadline: float) -> None:
         """Wait until the projection has come to a position of the log. Raises DeadlineExceeded, ValidationError (no position)."""

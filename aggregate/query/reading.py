@@ -21,7 +21,7 @@ class StoreReading:
 
     Attributes:
         position: of the log, that the view is of.
-        incarnation: which projection it is of.
+        incarnation: what the rows are made of.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class StoreReading:
         matcher: Matcher,
         executor: Executor,
         position: str,
+        incarnation: str,
     ) -> None:
         self._view = view
         self._tenant_id = tenant_id
@@ -42,7 +43,7 @@ class StoreReading:
         self._executor = executor
         self._working: asyncio.Future[object] | None = None
         self.position = position
-        self.incarnation = view.incarnation
+        self.incarnation = incarnation
 
     async def pages(self) -> AsyncIterator[Sequence[Row]]:
         """The rows that match, some at a time."""
