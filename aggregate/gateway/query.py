@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from aggregate.errors import AggregateError, ValidationError
@@ -15,7 +16,7 @@ from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.messages import write_state
 from aggregate.proto.query_messages import read_query, write_answer, write_watch_events
-from aggregate.query.interface import LiveQuery
+from aggregate.query.interface import LiveQuery, Told
 from aggregate.types import AggregateId, AggregateType
 
 
@@ -88,10 +89,7 @@ class QueryService(pb_grpc.QueryServiceServicer):
                     self._end_with_us(live)
                     await context.send_initial_metadata(())  # the caller may want to know that it is connected
                     while True:
-                        told = await live.next()
-                        if told.encoded is None:
-                            told.encoded = write_watch_events(told.events)  # once, for all who are told the same
-                        await in_time(context.write(told.encoded))
+                        await in_time(context.write(_reply(await live.next_all())))
         except Exception as error:  # noqa: BLE001 - as above
             await abort(context, error)
         finally:
@@ -110,3 +108,17 @@ class QueryService(pb_grpc.QueryServiceServicer):
         await self._calls.closing.wait()
         for live in self._live:
             live.end(going_down())
+
+
+def _reply(tolds: Sequence[Told]) -> pb.WatchReply:
+    """What is told at once as one message; each part is made once, for all who are told it."""
+    for told in tolds:
+        if told.encoded is None:
+            told.encoded = write_watch_events(told.events)
+    first: pb.WatchReply = tolds[0].encoded
+    if len(tolds) == 1:
+        return first
+    together = pb.WatchReply()
+    for told in tolds:
+        together.MergeFrom(told.encoded)
+    return together

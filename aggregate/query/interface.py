@@ -95,6 +95,9 @@ class LiveQuery(Protocol):
     async def next(self) -> Told:
         """What is to be told next; waits for it. Raises what ended it: ValidationError, DeadlineExceeded, Unavailable."""
 
+    async def next_all(self) -> list[Told]:
+        """The same, with what else is there already, up to about what one message should hold."""
+
     def end(self, error: AggregateError) -> None:
         """Let `next` raise this at once."""
 

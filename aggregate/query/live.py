@@ -20,7 +20,6 @@ from aggregate.query.projected import Projected
 from aggregate.query.resuming import Question, read_token
 from aggregate.query.watched import Judged, Watched
 from aggregate.query.watcher import Watcher
-from aggregate.stream.positions import sequence_of
 from aggregate.types import AggregateType, TenantId
 from aggregate.types.queries import WatchEvent
 
@@ -30,6 +29,8 @@ MOST_BEHIND = 50_000
 """Changes that wait to be looked at; beyond it everybody reads anew."""
 AT_ONCE = 64
 """Changes looked at before others get a turn."""
+TOGETHER = 64
+"""Transactions that are told together, where so many wait."""
 WOKEN_AT_ONCE = 8
 REST = 0.002
 """After so many watchers were told, others get the node for so many seconds: a change may take longer to reach a thousand watchers, but
@@ -202,14 +203,11 @@ class LiveQueries:
                 loop.call_later(QUIET, self._tell_places_next)
                 for watched in self._all():
                     if self._passed and (place := watched.place(self._passed)) is not None:
-                        await self._tell_watchers(watched, place)
+                        await self._tell_watchers(watched, [place])
             elif self._transactions:
-                transaction = self._transactions.popleft()
-                self._behind -= sum(map(len, transaction.changes.values()))
-                for tenant_id, changes in transaction.changes.items():
-                    for watched in list(self._watched.get(tenant_id, {}).values()):
-                        await self._tell(watched, changes, transaction.position)
-                self._passed = transaction.position
+                some = [self._transactions.popleft() for _ in range(min(len(self._transactions), TOGETHER))]
+                self._behind -= sum(len(changes) for each in some for changes in each.changes.values())
+                await self._tell(some)
             else:
                 self._come.clear()
                 await self._come.wait()
@@ -218,23 +216,34 @@ class LiveQueries:
         self._places_due = True
         self._come.set()
 
-    async def _tell(self, watched: Watched, changes: Sequence[Changed], position: str) -> None:
-        """Look at changes for one question, and tell its watchers."""
+    async def _tell(self, transactions: Sequence[Transaction]) -> None:
+        """Tell of transactions, question after question, unless they say nothing any more."""
         begun = self._round
+        for tenant_id in dict.fromkeys(tenant_id for each in transactions for tenant_id in each.changes):
+            told_of = [(each.changes[tenant_id], each.position) for each in transactions if tenant_id in each.changes]
+            for watched in list(self._watched.get(tenant_id, {}).values()):
+                tolds = await self._looked_at(watched, told_of)
+                if begun != self._round:
+                    return
+                if tolds:
+                    watched.changed_at = tolds[-1].sequence
+                    await self._tell_watchers(watched, tolds)
+        if begun == self._round:
+            self._passed = transactions[-1].position
+
+    async def _looked_at(self, watched: Watched, told_of: Sequence[tuple[Sequence[Changed], str]]) -> list[Told]:
+        """What the watchers of a question are told of changes."""
+        tolds: list[Told] = []
         try:
-            looked_at = await self._look_at(watched, changes)
+            for changes, position in told_of:
+                tolds += watched.told(await self._judged(watched, changes), position)
         except Exception:
             log.exception("a filter could not be run", extra={"filter": watched.question.filter})
             watched.end(AggregateError("the filter could not be run; the node's log has the details"))
-            return
-        tolds = watched.told(looked_at, position)
-        if not tolds or begun != self._round:
-            return
-        watched.changed_at = sequence_of(position)
-        for told in tolds:
-            await self._tell_watchers(watched, told)
+            return []
+        return tolds
 
-    async def _look_at(self, watched: Watched, changes: Sequence[Changed]) -> list[Judged]:
+    async def _judged(self, watched: Watched, changes: Sequence[Changed]) -> list[Judged]:
         """Which of the changes concern a question."""
         wanted = watched.question.aggregate_type
         if wanted is not None:
@@ -253,12 +262,14 @@ class LiveQueries:
             await asyncio.sleep(0)
         return judged
 
-    async def _tell_watchers(self, watched: Watched, told: Told) -> None:
+    async def _tell_watchers(self, watched: Watched, tolds: Sequence[Told]) -> None:
         begun = self._round
         for index, watcher in enumerate(list(watched.watchers), 1):
-            if not watcher.put(told):
-                self.counts.lags += 1
-            self.counts.events += len(told.events)
+            for told in tolds:
+                self.counts.events += len(told.events)
+                if not watcher.put(told):
+                    self.counts.lags += 1
+                    break
             if index % WOKEN_AT_ONCE == 0:
                 await asyncio.sleep(REST)
                 if begun != self._round:

@@ -18,7 +18,7 @@ from aggregate.errors import AggregateError, DeadlineExceeded
 from aggregate.query.interface import Told
 from aggregate.query.projected import Projected, Reading
 from aggregate.query.resuming import Resume, digest_of
-from aggregate.query.watched import FirstRows, Watched, gather, rows_told
+from aggregate.query.watched import TOLD_BYTES, FirstRows, Watched, gather, rows_told
 from aggregate.stream.positions import sequence_of
 from aggregate.types.queries import Row, WatchEvent, WatchKind
 
@@ -55,6 +55,7 @@ class Watcher:
         self._bytes = 0
         self._wake: asyncio.Future[None] | None = None
         self._lag = False
+        self._following = False
         self._error: AggregateError | None = None
         self._task: asyncio.Task[object] | None = None
         self._position = self._incarnation = ""
@@ -84,6 +85,16 @@ class Watcher:
             raise
         finally:
             self._task = None
+
+    async def next_all(self) -> list[Told]:
+        tolds = [await self.next()]
+        size = tolds[0].size
+        while self._following and self._waiting and size + self._waiting[0].size <= TOLD_BYTES:
+            told = self._pop()
+            if told.sequence > self._read_to:
+                tolds.append(told)
+                size += told.size
+        return tolds
 
     def end(self, error: AggregateError) -> None:
         if self._error is None:
@@ -126,12 +137,13 @@ class Watcher:
                     async for told in begin:
                         yield told
                 yield Told((WatchEvent("caught_up", None, self._watched.token(self._position, self._incarnation)),), self._read_to, 0)
+                self._following = True
                 while True:
                     told = await self._take()
                     if told.sequence > self._read_to:
                         yield told
             except _Lagged:
-                resume = None
+                resume, self._following = None, False
                 yield Told((WatchEvent("lagged"),), 0, 0)
                 await self._calm_down()
                 self._lag = False
@@ -205,6 +217,9 @@ class Watcher:
             self._check()
             self._wake = asyncio.get_running_loop().create_future()
             await self._wake
+        return self._pop()
+
+    def _pop(self) -> Told:
         told = self._waiting.popleft()
         self._bytes -= told.size
         return told
