@@ -108,7 +108,7 @@ class QueryClient:
         resume_token: str = "",
     ) -> AsyncIterator[WatchEvent]:
         """The rows that match, then what changes in them, until closed (see `aggregate.query.live`)."""
-        return self._live_queries().watch(tenant_id, filter, aggregate_type=aggregate_type, resume_token=resume_token)
+        return self._live_queries(tenant_id).watch(tenant_id, filter, aggregate_type=aggregate_type, resume_token=resume_token)
 
     def live(
         self,
@@ -119,7 +119,7 @@ class QueryClient:
         resume_token: str = "",
     ) -> AbstractAsyncContextManager[LiveQuery]:
         """The same for a server of many: open until it is left."""
-        return self._live_queries().live(tenant_id, filter, aggregate_type=aggregate_type, resume_token=resume_token)
+        return self._live_queries(tenant_id).live(tenant_id, filter, aggregate_type=aggregate_type, resume_token=resume_token)
 
     async def row(
         self,
@@ -142,7 +142,8 @@ class QueryClient:
         found, _ = await self.projection.view(lambda view: view.row(AggregateKey(tenant_id, aggregate_type, aggregate_id)))
         return found
 
-    def _live_queries(self) -> LiveQueries:
+    def _live_queries(self, tenant_id: TenantId) -> LiveQueries:
+        self.projection.check_held(tenant_id)
         if self._live is None:
             raise Unavailable("live queries are not served here", reason="no_projection")
         self.projection.start()

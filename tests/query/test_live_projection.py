@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from aggregate.config.manifest import Projection as ProjectionConfig
+from aggregate.errors import Unavailable
 from aggregate.query.client import QueryClient
 from aggregate.query.live import LiveQueries
 from aggregate.query.projection import Projection
+from aggregate.types import TenantId
 from aggregate.types.queries import MAX_LIMIT, Query
 from tests.query.documents import INDEXED, Log, programs_on, projection
 from tests.query.watching import Client, view_of
@@ -117,3 +119,15 @@ async def test_rows_that_a_filter_of_the_manifest_hides_are_gone_for_watchers(tm
         assert client.folded.kinds[-3:] == ["changed", "no_longer_matching", "caught_up"]
         assert client.folded.lags == 0
         await client.stop()
+
+
+async def test_a_tenant_that_is_not_held_here_is_not_told_that_it_has_nothing(tmp_path: Path) -> None:
+    log = await Log.begin()
+    await log.write("t-1", "A", 1, {"a": 1})
+    async with projection(tmp_path, log.stream, await programs_on(log.stream), held=lambda tenant: tenant != "t-1") as running:
+        live = LiveQueries(running)
+        client = QueryClient(running, live=live)
+        for watch in (client.watch, client.live):
+            with pytest.raises(Unavailable):
+                watch(TenantId("t-1"))
+        await live.close()
