@@ -75,7 +75,9 @@ async def test_watching_prints_lines_and_how_to_go_on(cli: Cli, serving: Serving
     async with serving.client() as client:
         while not live.watchers:  # noqa: ASYNC110 - it begins in a thread of its own
             await asyncio.sleep(0.01)
-        watcher = next(iter(live._all()[0].watchers))
+        (tenant,) = live._tenants.values()
+        (watched,) = tenant.questions.values()
+        (watcher,) = watched.watchers
         while not watcher._read_to:  # type: ignore[attr-defined]  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.01)
         await put(client, 0, {"balance": 9})

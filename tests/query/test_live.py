@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from aggregate.errors import AggregateError, Unavailable, ValidationError
 from aggregate.query import live as live_module
+from aggregate.query import watched_tenant as watched_tenant_module
 from aggregate.query import watcher as watcher_module
 from aggregate.query.live import LiveQueries
 from aggregate.testing.memory_projection import MemoryProjection, account_key
@@ -123,6 +124,21 @@ async def test_tenants_and_types_are_apart(projection: MemoryProjection, live: L
     await theirs.until_view(view_of(projection.rows(TenantId("other"))))
     assert len(mine.folded.rows) == 4
     for client in (mine, accounts, theirs):
+        await client.stop()
+
+
+async def test_many_watchers_of_one_tenant_hold_no_other_up(
+    projection: MemoryProjection, live: LiveQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watched_tenant_module, "REST", 3600.0)
+    many, one = [Client(live, "acme", "") for _ in range(20)], Client(live, "other", "")
+    for client in (*many, one):
+        await client.until(lambda folded: folded.caught_up)
+    put(projection, 1, 1)
+    put(projection, 1, 1, tenant="other")
+    await one.until(lambda folded: len(folded.rows) == 1)
+    assert sum(len(client.folded.rows) for client in many) < len(many), "they are being told, a few at a time"
+    for client in (*many, one):
         await client.stop()
 
 
@@ -269,7 +285,7 @@ class TestSlowWatchers:
         for number in range(500):
             put(projection, number % 20, number, note="x" * 100)
             await asyncio.sleep(0)
-            (watched,) = live._watched[ACME].values()
+            (watched,) = live._tenants[ACME].questions.values()
             most = max(most, *(watcher._bytes for watcher in watched.watchers))  # type: ignore[attr-defined]
         await quick.until_view(above(projection, 50))
         assert quick.folded.lags == 0
@@ -294,7 +310,7 @@ class TestSlowWatchers:
         for client in clients:
             await client.until_view(view_of(projection.rows(ACME)))
             assert client.folded.lags == 0
-        for watched in live._watched[ACME].values():
+        for watched in live._tenants[ACME].questions.values():
             assert watched._first is None or watched._first.result().tolds is None
         for client in clients:
             await client.stop()
@@ -383,7 +399,7 @@ class TestEnds:
         good, bad = Client(live, "acme", "balance > 50"), Client(live, "acme", "balance > 60")
         for client in (good, bad):
             await client.until(lambda folded: folded.caught_up)
-        broken = next(watched for watched in live._watched[ACME].values() if watched.question.filter == "balance > 60")
+        broken = next(watched for watched in live._tenants[ACME].questions.values() if watched.question.filter == "balance > 60")
         monkeypatch.setattr(broken, "matcher", None)
         put(projection, 1, 100)
         assert isinstance(await bad.until_failed(), AggregateError)
@@ -393,7 +409,7 @@ class TestEnds:
     async def test_who_falls_far_behind_the_projection_reads_anew(
         self, projection: MemoryProjection, live: LiveQueries, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(live_module, "MOST_BEHIND", 50)
+        monkeypatch.setattr(watched_tenant_module, "MOST_BEHIND", 50)
         client = Client(live, "acme", "balance > 50")
         await client.until(lambda folded: folded.caught_up)
         for number in range(200):
@@ -450,7 +466,7 @@ async def _at_quiet_points(chance: random.Random) -> None:
                     else:
                         projection.replace(f"made of {chance.random()}", lambda row: {"balance": chance.randrange(100)})
                 case 1:
-                    live._begin_anew()
+                    [tenant.begin_anew() for tenant in live._tenants.values()]
                 case 2 | 3:
                     await chance.choice(clients).resume()
                 case 4 | 5:
