@@ -168,7 +168,11 @@ class Connection:
         try:
             await self._send(subject, body, None, inbox)
             while not collected or not is_last(collected[-1]):
-                message = answers.get_nowait() if not answers.empty() else await asyncio.wait_for(answers.get(), timeout)
+                if answers.empty():
+                    async with asyncio.timeout(timeout):
+                        message = await answers.get()
+                else:
+                    message = answers.get_nowait()
                 if message is None:
                     raise ConnectionLost(self._why())
                 if message.status == 503 and not message.data:

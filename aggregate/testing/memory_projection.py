@@ -67,7 +67,8 @@ class MemoryProjection:
         while self._sequence < wanted:
             moved = self._moved
             try:
-                await asyncio.wait_for(moved.wait(), deadline - time.monotonic())
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await moved.wait()
             except TimeoutError:
                 raise DeadlineExceeded(f"the projection is at {self.position}, not yet at {position}") from None
 
