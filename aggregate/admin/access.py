@@ -28,7 +28,7 @@ def check_access(headers: Mapping[str, str], token: Secret, address: HostPort) -
     if wanted:
         scheme, _, shown = headers.get("Authorization", "").partition(" ")
         # Compared in a time that does not depend on where they differ.
-        same = hmac.compare_digest(shown.strip().encode(), wanted.encode())
+        same = hmac.compare_digest(shown.strip().encode(errors="surrogateescape"), wanted.encode())
         if scheme.lower() != "bearer" or not same:
             raise Unauthenticated("this changes the node: show the admin token as `Authorization: Bearer TOKEN`")
         return

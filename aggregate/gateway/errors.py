@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, NoReturn
 
 import grpc
@@ -34,3 +35,11 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception, c
     except grpc.aio.InternalError as gone:  # what gRPC raises where it could not send
         raise asyncio.CancelledError from gone
     raise AssertionError("abort does not return")
+
+
+def _is_defect(record: logging.LogRecord) -> bool:
+    """Whether it is one: gRPC reports a reply that found its caller gone as if the method had failed."""
+    return not (record.exc_info and isinstance(record.exc_info[1], grpc.aio.InternalError))
+
+
+logging.getLogger("grpc._cython.cygrpc").addFilter(_is_defect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 import grpc
@@ -53,3 +54,13 @@ async def test_a_caller_that_has_gone_ends_its_call_and_is_no_defect(error: Exce
     with pytest.raises(asyncio.CancelledError):
         await abort(Gone(), error)  # type: ignore[arg-type] # what of a context is asked
     assert "unexpected error" not in "".join(capsys.readouterr())
+
+
+def test_grpcs_own_word_on_a_caller_that_has_gone_is_no_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("grpc._cython.cygrpc")
+    for error in (grpc.aio.InternalError('Failed "execute_batch"'), ValueError("a defect")):
+        try:
+            raise error
+        except Exception:
+            logger.exception("Unexpected [%s] raised by servicer method", type(error).__name__)
+    assert [record.getMessage() for record in caplog.records] == ["Unexpected [ValueError] raised by servicer method"]
