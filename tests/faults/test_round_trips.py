@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from aggregate.client import AggregateClient
 from aggregate.errors import Rejected
 from aggregate.types import new_uuid7
@@ -12,7 +14,8 @@ from tests.faults.system import System
 COMMITS = 1100
 
 
-async def test_a_warm_command_costs_one_round_trip_and_a_cold_one_few() -> None:
+async def test_a_warm_command_costs_one_round_trip_and_a_cold_one_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGGREGATE_CHANGE_NOTICES", "false")  # nobody waits for them, and they come when they come
     async with System(1, nodes=1, snapshot_threshold=1_000_000) as system:
         meter = system.links[0][0].meter
         assert meter is not None
@@ -32,7 +35,6 @@ async def test_a_warm_command_costs_one_round_trip_and_a_cold_one_few() -> None:
                     continue
                 raise AssertionError("more was withdrawn than there is")
             frames = {name: count for name, count in meter.frames.items() if name not in {"PING", "PONG"}}
-            assert frames.pop("PUB", 0) <= 10, "notices of what was accepted, which nobody waits for"
             assert frames == {"HPUB": 20, "MSG": 20}
             assert meter.requests == {f"tenant.ann.aggregate.Account.{account}": 20}
 
