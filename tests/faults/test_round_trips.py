@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import pytest
-
 from aggregate.client import AggregateClient
 from aggregate.errors import Rejected
 from aggregate.types import new_uuid7
@@ -14,9 +12,9 @@ from tests.faults.system import System
 COMMITS = 1100
 
 
-async def test_a_warm_command_costs_one_round_trip_and_a_cold_one_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AGGREGATE_CHANGE_NOTICES", "false")  # nobody waits for them, and they come when they come
-    async with System(1, nodes=1, snapshot_threshold=1_000_000) as system:
+async def test_a_warm_command_costs_one_round_trip_and_a_cold_one_few() -> None:
+    quiet = {"change_notices": "false"}  # nobody waits for notices, and they come when they come
+    async with System(1, nodes=1, settings=quiet, snapshot_threshold=1_000_000) as system:
         meter = system.links[0][0].meter
         assert meter is not None
         async with AggregateClient(system.doors[0].address, tenant_id="ann") as client:
