@@ -32,7 +32,7 @@ async def test_t13_2_container_starts_with_valid_config() -> None:
         nats = docker("run", "-d", "--network", network, "--network-alias", "nats", nats_image())
         node = docker("run", "-d", "--network", network, "-e", "AGGREGATE_NATS_URL=nats://nats:4222", IMAGE)
         await until(lambda: docker("inspect", node, "--format", "{{.State.Health.Status}}") == "healthy")
-        assert '"ready": true' in docker(
+        assert '"ready":true' in docker(
             "exec", node, "python3", "-c", "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/ready').read().decode())"
         )
     finally:
