@@ -6,24 +6,17 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from aggregate.errors import ConfigError, Mistake
+from aggregate.engine.twins import compiled
 
 __all__ = ["implementation", "snapshot_key", "snapshot_prefix", "split_subject", "subject"]
 
-implementation = "pure"
+_keys = compiled("_keys")
+implementation = "pure" if _keys is None else "native"
 
-if TYPE_CHECKING or os.environ.get("AGGREGATE_ENGINE") == "pure":
+if TYPE_CHECKING or _keys is None:
     from aggregate.engine.pure.keys import snapshot_key, snapshot_prefix, split_subject, subject
 else:
-    try:
-        from aggregate.engine._keys import snapshot_key, snapshot_prefix, split_subject, subject
-
-        implementation = "native"
-    except ImportError as error:
-        if os.environ.get("AGGREGATE_ENGINE") == "native":
-            why = "the native engine is asked for, but aggregate.engine._keys is not built; install a wheel or build it, or choose `pure`"
-            raise ConfigError([Mistake("AGGREGATE_ENGINE", why)]) from error
-        from aggregate.engine.pure.keys import snapshot_key, snapshot_prefix, split_subject, subject
+    snapshot_key, snapshot_prefix = _keys.snapshot_key, _keys.snapshot_prefix
+    split_subject, subject = _keys.split_subject, _keys.subject

@@ -6,24 +6,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from aggregate.errors import ConfigError, Mistake
+from aggregate.engine.twins import compiled
 
 __all__ = ["HashRing", "implementation"]
 
-implementation = "pure"
+_native = compiled("_native")
+implementation = "pure" if _native is None else "native"
 
-if TYPE_CHECKING or os.environ.get("AGGREGATE_ENGINE") == "pure":
+if TYPE_CHECKING or _native is None:
     from aggregate.engine.pure.ring import HashRing
 else:
-    try:
-        from aggregate.engine._native import HashRing
-
-        implementation = "native"
-    except ImportError as error:
-        if os.environ.get("AGGREGATE_ENGINE") == "native":
-            why = "the native engine is asked for, but aggregate.engine._native is not built; install a wheel or build it, or choose `pure`"
-            raise ConfigError([Mistake("AGGREGATE_ENGINE", why)]) from error
-        from aggregate.engine.pure.ring import HashRing
+    HashRing = _native.HashRing

@@ -13,6 +13,7 @@ from aggregate.query.budget import Budget
 from aggregate.query.interface import MAX_LIMIT, Answer, Explanation, LiveQuery, Order, Query, Row, WatchEvent
 from aggregate.query.live import LiveQueries
 from aggregate.query.ordering import Ordering
+from aggregate.query.projected import check_projected
 from aggregate.query.projection import Projection
 from aggregate.query.searching import Found, Question, everything, page
 from aggregate.query.summarising import Summariser
@@ -137,7 +138,7 @@ class QueryClient:
             DeadlineExceeded, Unavailable, StorageError.
         """
         self.projection.check_held(tenant_id)
-        self._check_type(aggregate_type)
+        check_projected(aggregate_type, self.projection.types)
         await self._reach(min_position, time.monotonic() + self._timeout if deadline is None else deadline)
         found, _ = await self.projection.view(lambda view: view.row(AggregateKey(tenant_id, aggregate_type, aggregate_id)))
         return found
@@ -190,7 +191,7 @@ class QueryClient:
     def _question(self, tenant_id: TenantId, query: Query) -> Question:
         if not 1 <= query.limit <= MAX_LIMIT:
             raise ValidationError(f"expected 1 to {MAX_LIMIT}, got {query.limit}", "limit")
-        self._check_type(query.aggregate_type)
+        check_projected(query.aggregate_type, self.projection.types)
         ordered = [key.path for key in query.order_by]
         for name, paths in (
             ("order_by", ordered),
@@ -206,11 +207,6 @@ class QueryClient:
             )
         types = sorted(self.projection.types) if query.aggregate_type is None else [query.aggregate_type]
         return Question(tenant_id, types, self.projection.matcher(query.filter), Ordering(query.order_by))
-
-    def _check_type(self, aggregate_type: AggregateType | None) -> None:
-        if aggregate_type is not None and aggregate_type not in self.projection.types:
-            known = ", ".join(sorted(self.projection.types)) or "none"
-            raise ValidationError(f"{quote(str(aggregate_type))} is not projected; projected are: {known}", "aggregate_type")
 
 
 def _check_paths(field: str, paths: list[str]) -> None:

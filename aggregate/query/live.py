@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aggregate.errors import Unavailable, ValidationError, quote
+from aggregate.errors import Unavailable
 from aggregate.query.interface import Transaction
-from aggregate.query.projected import Projected
+from aggregate.query.projected import Projected, check_projected
 from aggregate.query.resuming import Question, read_token
 from aggregate.query.watched_tenant import Counts, WatchedTenant
 from aggregate.query.watcher import Watcher
@@ -70,9 +70,7 @@ class LiveQueries:
         """
         if self._stopped:
             raise _no_projection()
-        if aggregate_type is not None and aggregate_type not in self._projected.types:
-            known = ", ".join(sorted(self._projected.types)) or "none"
-            raise ValidationError(f"{quote(str(aggregate_type))} is not projected; projected are: {known}", "aggregate_type")
+        check_projected(aggregate_type, self._projected.types)
         question = Question(tenant_id, aggregate_type, filter)
         resume = read_token(question, resume_token) if resume_token else None
         self._projected.matcher(filter)

@@ -1,7 +1,7 @@
 """`Projected`: what live queries ask of the projection; `Listener`: what it tells them, without being asked.
 
-The projection on LMDB does it, `aggregate.testing.MemoryProjection` in memory; one contract suite holds both to it. Everything here is
-called on one event loop. Positions are compared by `aggregate.stream.positions` alone.
+The projection on LMDB does it, `aggregate.testing.MemoryProjection` in memory. Everything here is called on one event loop. Positions are
+compared by `aggregate.stream.positions` alone.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from aggregate.errors import ValidationError, quote
 from aggregate.query.interface import Changed, Row, Transaction
 from aggregate.types import AggregateType, TenantId
 
@@ -80,3 +81,10 @@ class Projected(Protocol):
 
     async def reach(self, position: str, deadline: float) -> None:
         """Wait until the projection has come to a position of the log. Raises DeadlineExceeded, ValidationError (no position)."""
+
+
+def check_projected(aggregate_type: AggregateType | None, types: Collection[AggregateType]) -> None:
+    """Raises ValidationError where a type is asked for (None: any) that is not among those that are projected."""
+    if aggregate_type is not None and aggregate_type not in types:
+        known = ", ".join(sorted(types)) or "none"
+        raise ValidationError(f"{quote(str(aggregate_type))} is not projected; projected are: {known}", "aggregate_type")

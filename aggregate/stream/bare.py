@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aggregate.config import Settings
 from aggregate.errors import Unavailable
 from aggregate.stream.connection import Connection
-from aggregate.stream.jetstream import NOT_FOUND, ApiError, call
+from aggregate.stream.jetstream import NOT_FOUND, ApiError, call, subject_pages
 from aggregate.stream.kv import KeyValue, asked
 from aggregate.stream.link import Link
 from aggregate.stream.options import options_from
@@ -80,8 +80,7 @@ class BareLog:
 
     async def last_sequence(self) -> int:
         """Of the stream's newest message. Raises Unavailable, StreamError."""
-        answer = await self.ask(partial(call, operation=f"STREAM.INFO.{STREAM_NAME}"))
-        return int(answer["state"]["last_seq"])
+        return int((await self._info())["state"]["last_seq"])
 
     async def tenants(self) -> list[TenantId]:
         """Every tenant that has an aggregate in the log, sorted: all subjects are listed. Raises Unavailable, StreamError."""
@@ -92,22 +91,17 @@ class BareLog:
         return sorted(found)
 
     async def subject_pages(self, pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
-        """The subjects of the log, page by page, and how many there are. Raises Unavailable, StreamError."""
-        seen = 0
-        while True:
-            which = {"subjects_filter": pattern, "offset": seen}
-            try:
-                answer = await self.ask(partial(call, operation=f"STREAM.INFO.{STREAM_NAME}", body=which))
-            except ApiError as error:
-                if error.error_code == NOT_FOUND:
-                    return
+        """The subjects of the log, page by page, and how many there are; none where there is no log. Raises Unavailable, StreamError."""
+        try:
+            async with aclosing(subject_pages(self._info, pattern)) as pages:
+                async for page in pages:
+                    yield page
+        except ApiError as error:
+            if error.error_code != NOT_FOUND:
                 raise
-            page, total = answer["state"].get("subjects") or {}, int(answer.get("total", 0))
-            seen += len(page)
-            if page:
-                yield sorted(page), total
-            if not page or seen >= total:
-                return
+
+    async def _info(self, **which: Any) -> dict[str, Any]:
+        return await self.ask(partial(call, operation=f"STREAM.INFO.{STREAM_NAME}", body=which))
 
 
 async def _use_as_it_is(_: Connection) -> None:

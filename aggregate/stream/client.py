@@ -17,7 +17,7 @@ from aggregate.stream.connection import Connection
 from aggregate.stream.events import EventStream
 from aggregate.stream.headers import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, TIME_TO_LIVE
 from aggregate.stream.interface import Appended, StoredMessage
-from aggregate.stream.jetstream import ApiError, Batch, call, format_timestamp, get_batch, get_message, parse_answer
+from aggregate.stream.jetstream import ApiError, Batch, call, format_timestamp, get_batch, get_message, parse_answer, subject_pages
 from aggregate.stream.kv import KeyValue, asked
 from aggregate.stream.link import Link
 from aggregate.stream.options import StreamOptions, options_from
@@ -276,16 +276,8 @@ class StreamClient(EventStream):
         """The subjects of all aggregates of a tenant, sorted. Raises Unavailable, StreamError."""
         return await self._subjects(filter_subject(TenantId(tenant_id)))
 
-    async def subject_pages(self, pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
-        seen = 0
-        while True:
-            answer = await self._info(subjects_filter=pattern, offset=seen)
-            page, total = answer["state"].get("subjects") or {}, int(answer.get("total", 0))
-            seen += len(page)
-            if page:
-                yield sorted(page), total
-            if not page or seen >= total:
-                return
+    def subject_pages(self, pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
+        return subject_pages(self._info, pattern)
 
     async def last_sequence(self) -> int:
         """Of the stream's newest message. Raises Unavailable, StreamError."""

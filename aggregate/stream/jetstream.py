@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -65,6 +65,19 @@ async def call(connection: Connection, operation: str, body: Mapping[str, Any] |
     """
     answer = await connection.request(f"{API}.{operation}", b"" if body is None else json.dumps(body).encode(), timeout=timeout)
     return parse_answer(answer.data, operation)
+
+
+async def subject_pages(info: Callable[..., Awaitable[dict[str, Any]]], pattern: str) -> AsyncGenerator[tuple[list[str], int], None]:
+    """The subjects of a stream that a pattern takes, page by page, and how many there are; `info` asks for it. Raises as `info`."""
+    seen = 0
+    while True:
+        answer = await info(subjects_filter=pattern, offset=seen)
+        page, total = answer["state"].get("subjects") or {}, int(answer.get("total", 0))
+        seen += len(page)
+        if page:
+            yield sorted(page), total
+        if not page or seen >= total:
+            return
 
 
 def parse_answer(data: bytes, what: str) -> dict[str, Any]:
