@@ -35,11 +35,13 @@ OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1_000),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
 )
-"""A node that comes back is found within seconds: gRPC's own pauses grow to two minutes."""
+"""Each client has a connection of its own: gRPC would share one, with its memory of a failure, so that a new client could not reach a
+node that is back. One that is there finds it within about a second (gRPC's own pauses grow to two minutes); an attempt may take five."""
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0

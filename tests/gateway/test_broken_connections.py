@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from typing import Any
 
 import grpc
 import pytest
 
 from aggregate.client import AggregateClient
-from aggregate.errors import NotFound, OutcomeUnknown, Unavailable
+from aggregate.errors import AggregateError, NotFound, OutcomeUnknown, Unavailable
 from aggregate.gateway.errors import abort
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.types import AggregateId, new_uuid7
@@ -35,6 +36,30 @@ async def test_a_call_that_breaks_tells_nothing_of_its_command(code: grpc.Status
                 await client.submit("Account", new_uuid7(), {"type": "deposit", "amount": 1}, command_id=command_id)
     finally:
         await server.stop(None)
+
+
+async def test_a_new_client_knows_nothing_of_the_failures_of_another() -> None:
+    class Nobody(pb_grpc.QueryServiceServicer):
+        async def Get(self, request: Any, context: Any) -> None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "it is there")
+
+    server = grpc.aio.server()
+    pb_grpc.add_QueryServiceServicer_to_server(Nobody(), server)
+    with socket.socket() as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{kept.getsockname()[1]}"
+        async with AggregateClient(address) as before, AggregateClient(address) as after:
+            for _ in range(2):
+                with pytest.raises(Unavailable, match="refused"):
+                    await before.get("Account", new_uuid7())
+            server.add_insecure_port(address)
+            await server.start()
+            try:
+                with pytest.raises(AggregateError, match="it is there"):
+                    await after.get("Account", new_uuid7())
+            finally:
+                await server.stop(None)
 
 
 class Gone:
