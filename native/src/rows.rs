@@ -28,57 +28,126 @@ pub struct Matches {
     pub error: Option<Vec<u8>>,
 }
 
+/// A filter that takes rows one after the other, and what it keeps from row to row. Where they come from is nothing to it.
+pub struct RowFilter<'p> {
+    machine: Machine<'p>,
+    reader: Reader,
+    nothing: Value,
+    skimmed: Option<(Skimmer<'p>, Record<'p>)>,
+}
+
+impl<'p> RowFilter<'p> {
+    pub fn new(program: &'p Program) -> RowFilter<'p> {
+        RowFilter {
+            machine: Machine::new(&program.code),
+            reader: Reader::new(),
+            nothing: Map::create(Entries::new(), FROZEN),
+            skimmed: program.row_reads.as_ref().map(|wanted| (Skimmer::new(wanted), Record::new(wanted))),
+        }
+    }
+
+    /// Whether a row matches, and the gas that took. No `meta` is an empty map.
+    pub fn matches(&mut self, state: Given<'_>, meta: Option<&[u8]>, limit: u64) -> (Result<Option<bool>, Halt>, u64) {
+        match self.filtered(state, meta, limit) {
+            Ok(result) => (result, self.machine.context.meter.used()),
+            Err(stop) => (Err(stop), 0),
+        }
+    }
+
+    /// The error beside the result is one of reading.
+    #[inline]
+    fn filtered(
+        &mut self,
+        state: Given<'_>,
+        meta: Option<&[u8]>,
+        limit: u64,
+    ) -> Result<Result<Option<bool>, Halt>, Halt> {
+        let RowFilter { machine, reader, nothing, skimmed } = self;
+        let row = match (skimmed, state) {
+            (Some((skimmer, record)), Given::Text(text)) => {
+                record.change(|slots| reader.skim(text, skimmer, slots)).then(|| record.value())
+            }
+            _ => None,
+        };
+        let read;
+        let state = match row {
+            Some(row) => row,
+            None => {
+                read = state_of(reader, state)?;
+                &read
+            }
+        };
+        match meta {
+            None => Ok(machine.filter(state, nothing, limit)),
+            Some(_) => {
+                let meta = meta_of(reader, meta)?;
+                Ok(machine.filter(state, &meta, limit))
+            }
+        }
+    }
+}
+
+/// Rows one after the other under one limit of gas for each and one for all, and what became of them together.
+pub struct Rows<'p> {
+    filter: RowFilter<'p>,
+    row_gas: u64,
+    total_gas: u64,
+    pub gas: u64,
+    pub errors: usize,
+    pub first_error: Option<Vec<u8>>,
+}
+
+impl<'p> Rows<'p> {
+    pub fn new(filter: RowFilter<'p>, row_gas: u64, total_gas: u64) -> Rows<'p> {
+        Rows { filter, row_gas, total_gas, gas: 0, errors: 0, first_error: None }
+    }
+
+    /// True, false, or None where the row fails, which is counted. A row's limit is the smaller of its own and what is left of the total;
+    /// where it spends all that is left, the call ends with the record that is the error here.
+    #[inline]
+    pub fn matches(&mut self, state: Given<'_>, meta: Option<&[u8]>) -> Result<Option<bool>, Vec<u8>> {
+        let limit = self.row_gas.min(self.total_gas - self.gas);
+        let (result, used) = self.filter.matches(state, meta, limit);
+        match result {
+            Ok(matched) => {
+                self.gas += used;
+                Ok(Some(matched == Some(true)))
+            }
+            Err(stop) => self.failed(&stop, limit, used),
+        }
+    }
+
+    #[cold]
+    fn failed(&mut self, stop: &Stop, limit: u64, used: u64) -> Result<Option<bool>, Vec<u8>> {
+        if is_out_of_gas(stop) && self.gas + limit >= self.total_gas {
+            return Err(record_of(stop, self.total_gas));
+        }
+        self.gas += used;
+        self.errors += 1;
+        if self.first_error.is_none() {
+            self.first_error = Some(record_of(stop, used));
+        }
+        Ok(None)
+    }
+}
+
 impl Program {
-    /// `metas` has one document a row, or None for empty maps. A row's limit is the smaller of its own and what is left of the total.
+    /// `metas` has one document a row, or None for empty maps.
     pub fn matches(&self, states: &[Given<'_>], metas: Option<&[&[u8]]>, row_gas: u64, total_gas: u64) -> Matches {
-        let mut machine = Machine::new(&self.code);
-        let mut reader = Reader::new();
-        let nothing = Map::create(Entries::new(), FROZEN);
-        let mut skimmed = self.row_reads.as_ref().map(|wanted| (Skimmer::new(wanted), Record::new(wanted)));
-        let mut found = Matches { rows: Vec::with_capacity(states.len()), ..Matches::default() };
+        let mut rows = Rows::new(RowFilter::new(self), row_gas, total_gas);
+        let mut flags = Vec::with_capacity(states.len());
         for (index, &state) in states.iter().enumerate() {
             if let Some(Given::Text(text)) = states.get(index + AHEAD) {
                 prefetch_text(text);
             }
-            let limit = row_gas.min(total_gas - found.gas);
-            let meta = metas.map(|metas| metas[index]);
-            let row = match (&mut skimmed, state) {
-                (Some((skimmer, record)), Given::Text(text)) => {
-                    record.change(|slots| reader.skim(text, skimmer, slots)).then(|| record.value())
-                }
-                _ => None,
-            };
-            let result = match (row, meta) {
-                (Some(state), None) => Ok(machine.filter(state, &nothing, limit)),
-                (Some(state), Some(_)) => meta_of(&mut reader, meta).map(|meta| machine.filter(state, &meta, limit)),
-                (None, _) => state_of(&mut reader, state)
-                    .and_then(|state| match meta {
-                        None => Ok((state, nothing.clone())),
-                        Some(_) => Ok((state, meta_of(&mut reader, meta)?)),
-                    })
-                    .map(|(state, meta)| machine.filter(&state, &meta, limit)),
-            };
-            let (result, used) = match result {
-                Ok(result) => (result, machine.context.meter.used()),
-                Err(stop) => (Err(stop), 0),
-            };
-            match result {
-                Ok(matched) => found.rows.push(if matched == Some(true) { ROW } else { NO_ROW }),
-                Err(stop) => {
-                    if is_out_of_gas(&stop) && found.gas + limit >= total_gas {
-                        let error = Some(record_of(&stop, total_gas));
-                        return Matches { gas: total_gas, error, ..Matches::default() };
-                    }
-                    found.rows.push(FAILED_ROW);
-                    found.errors += 1;
-                    if found.first_error.is_none() {
-                        found.first_error = Some(record_of(&stop, used));
-                    }
-                }
+            match rows.matches(state, metas.map(|metas| metas[index])) {
+                Ok(Some(false)) => flags.push(NO_ROW),
+                Ok(Some(true)) => flags.push(ROW),
+                Ok(None) => flags.push(FAILED_ROW),
+                Err(record) => return Matches { gas: total_gas, error: Some(record), ..Matches::default() },
             }
-            found.gas += used;
         }
-        found
+        Matches { rows: flags, errors: rows.errors, first_error: rows.first_error, gas: rows.gas, error: None }
     }
 }
 
