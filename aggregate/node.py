@@ -99,7 +99,6 @@ class Node:
         self._saving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[NoReturn] | None = None
         self._guard: LogGuard | None = None
-        self._notices: Notices | None = None
         self._warnings: tuple[str, ...] = ()
 
     @property
@@ -289,8 +288,7 @@ class Node:
         if self._spans is not None:
             observers.append(self._spans.observe)
         if self._settings.change_notices:
-            self._notices = Notices(stream.notify)
-            observers.append(self._notices.observe)
+            observers.append(Notices(stream.hint).observe)
         self._guard = guard
         if self._projects:
             self._begin_queries(programs, storage, stream, guard)
@@ -340,8 +338,6 @@ class Node:
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-        if self._notices is not None:
-            await self._notices.close()
 
     async def _close_queries(self) -> None:
         if self._queries is not None:

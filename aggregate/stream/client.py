@@ -13,7 +13,7 @@ from aggregate.config.fields import hide_password
 from aggregate.errors import ConfigError, Mistake, OutcomeUnknown, StreamError, Unavailable
 from aggregate.stream.append import SEQUENCE_UNCERTAIN, WRONG_SEQUENCE, check_size, request_of
 from aggregate.stream.appender import Appender
-from aggregate.stream.connection import Connection
+from aggregate.stream.connection import Connection, NotSent
 from aggregate.stream.events import EventStream
 from aggregate.stream.headers import EXPECTED_SEQUENCE, EXPECTED_SUBJECT, TIME_TO_LIVE
 from aggregate.stream.interface import Appended, StoredMessage
@@ -224,9 +224,12 @@ class StreamClient(EventStream):
     async def register_program(self, aggregate_type: str, digest: str, language: str, source: str) -> int:
         return await self._programs.register(aggregate_type, digest, language, source)
 
-    async def notify(self, subject: str, body: bytes) -> None:
-        """Tell whoever listens on a core NATS subject now; nobody keeps it. Raises Unavailable."""
-        await self.ask(lambda connection: connection.publish(subject, body))
+    def hint(self, subject: str, body: bytes) -> bool:
+        """Tell whoever listens on a core NATS subject, soon; nobody keeps it. Whether there was room for it. Raises Unavailable."""
+        try:
+            return self._link.connection().hint(subject, body)
+        except NotSent as error:
+            raise Unavailable(f"the connection to NATS was lost: {error}", "nats_disconnected") from error
 
     # Reading.
 

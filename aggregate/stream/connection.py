@@ -12,7 +12,7 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -138,14 +138,14 @@ class Connection:
             ConnectionLost, TimeoutError: nobody knows what became of it.
             NotSent, NoResponders: certainly nobody got it.
         """
-        if self._nats.pending_data_size > MOST_PENDING:
+        if self._nats.unwritten > MOST_PENDING:
             async with asyncio.timeout(timeout):
                 await self._room()
         answer: asyncio.Future[Message | None] = self._loop.create_future()
         inbox = self._expect(partial(_settle, answer))
         timer = self._loop.call_later(timeout, self._give_up, answer, timeout)
         try:
-            await self._send(subject, body, headers, inbox)
+            self._send(subject, body, headers, inbox)
             message = await answer
         finally:
             timer.cancel()
@@ -166,7 +166,7 @@ class Connection:
         inbox = self._expect(answers.put_nowait)
         collected: list[Message] = []
         try:
-            await self._send(subject, body, None, inbox)
+            self._send(subject, body, None, inbox)
             while not collected or not is_last(collected[-1]):
                 if answers.empty():
                     async with asyncio.timeout(timeout):
@@ -188,9 +188,16 @@ class Connection:
         Raises:
             NotSent: there is no connection.
         """
-        if self._nats.pending_data_size > MOST_PENDING:
+        if self._nats.unwritten > MOST_PENDING:
             await self._room()
-        await self._send(subject, body, headers, reply)
+        self._send(subject, body, headers, reply)
+
+    def hint(self, subject: str, body: bytes) -> bool:
+        """Send one message with the next that goes out, within milliseconds; whether there was room. Raises NotSent."""
+        if self._nats.unwritten > MOST_PENDING:
+            return False
+        self._send(subject, body, None, "", hurry=False)
+        return True
 
     async def subscribe(self, subject: str, receive: Receive) -> int:
         """Hand each message on `subject` to `receive` as it comes, None when the connection is lost. Returns a number for `unsubscribe`.
@@ -281,13 +288,13 @@ class Connection:
             await self._nats.close()
 
     async def _room(self) -> None:
-        while self.is_open and self._nats.pending_data_size > MOST_PENDING:  # noqa: ASYNC110 (nats-py tells nobody of room)
+        while self.is_open and self._nats.unwritten > MOST_PENDING:  # noqa: ASYNC110 (nats-py tells nobody of room)
             await asyncio.sleep(LOOK_FOR_ROOM)
 
-    async def _send(self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str) -> None:
+    def _send(self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str, *, hurry: bool = True) -> None:
         self._check_open()
         try:
-            await self._nats.publish(subject, body, reply, cast(dict[str, str], headers))
+            self._nats.send(subject, body, headers, reply, hurry=hurry)
         except _CERTAINLY_NOT as error:
             raise NotSent(self._why()) from error
 

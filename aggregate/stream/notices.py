@@ -6,21 +6,19 @@ can be queried. Who must not miss anything follows the log or a live query. Noth
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections import deque
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable
+
+import orjson
 
 from aggregate.errors import AggregateError
 from aggregate.types import AggregateId, AggregateType, TenantId
 from aggregate.types.record import CommandRecord
 
-MOST_WAITING = 10_000
-SENT_AT_ONCE = 64
 PAUSE = 1.0
 """Seconds without an attempt after one failed."""
 
-Notify = Callable[[str, bytes], Awaitable[None]]
+Hint = Callable[[str, bytes], bool]
 
 
 class Notices:
@@ -30,42 +28,27 @@ class Notices:
         dropped: notices that were not sent.
     """
 
-    def __init__(self, notify: Notify) -> None:
-        """`notify`: `StreamClient.notify`."""
+    def __init__(self, hint: Hint, clock: Callable[[], float] = time.monotonic) -> None:
+        """`hint`: `StreamClient.hint`."""
         self.dropped = 0
-        self._notify = notify
-        self._waiting: deque[CommandRecord] = deque()
-        self._sending: asyncio.Task[None] | None = None
+        self._hint = hint
+        self._clock = clock
+        self._quiet_until = 0.0
 
     def observe(self, record: CommandRecord) -> None:
-        """Tell of a finished command, later."""
+        """Tell of a finished command."""
         if not record.events or record.duplicate or record.outcome != "accepted":
             return
-        if len(self._waiting) >= MOST_WAITING:
+        if self._quiet_until and self._clock() < self._quiet_until:
             self.dropped += 1
             return
-        self._waiting.append(record)
-        if self._sending is None or self._sending.done():
-            self._sending = asyncio.get_running_loop().create_task(self._send(), name="notices")
-
-    async def close(self) -> None:
-        """Send no more."""
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
-
-    async def _send(self) -> None:
-        while self._waiting:
-            for _ in range(min(SENT_AT_ONCE, len(self._waiting))):
-                record = self._waiting.popleft()
-                try:
-                    await self._notify(notice_subject(record.tenant_id, record.aggregate_type, record.aggregate_id), notice_body(record))
-                except AggregateError:
-                    self.dropped += 1 + len(self._waiting)
-                    self._waiting.clear()  # what could not be told at once is old news
-                    await asyncio.sleep(PAUSE)
-                    break
-            await asyncio.sleep(0)
+        try:
+            told = self._hint(_subject(record.tenant_id, record.aggregate_type, record.aggregate_id), notice_body(record))
+        except AggregateError:
+            told, self._quiet_until = False, self._clock() + PAUSE
+        else:
+            self._quiet_until = 0.0
+        self.dropped += not told
 
 
 def notice_subject(tenant_id: str = "*", aggregate_type: str = "*", aggregate_id: str = "*") -> str:
@@ -73,7 +56,11 @@ def notice_subject(tenant_id: str = "*", aggregate_type: str = "*", aggregate_id
     tenant = "*" if tenant_id == "*" else TenantId(tenant_id) or "~"
     kind = aggregate_type if aggregate_type == "*" else AggregateType(aggregate_type)
     name = aggregate_id if aggregate_id == "*" else AggregateId(aggregate_id)
-    return f"notify.{tenant}.{kind}.{name}"
+    return _subject("" if tenant == "~" else tenant, kind, name)
+
+
+def _subject(tenant_id: str, aggregate_type: str, aggregate_id: str) -> str:
+    return f"notify.{tenant_id or '~'}.{aggregate_type}.{aggregate_id}"
 
 
 def notice_body(record: CommandRecord) -> bytes:
@@ -86,4 +73,4 @@ def notice_body(record: CommandRecord) -> bytes:
         "v": 1,
         "version": record.version,
     }
-    return json.dumps(told, separators=(",", ":")).encode()
+    return orjson.dumps(told)

@@ -5,19 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 
-import pytest
-
 from aggregate.errors import Unavailable
 from aggregate.handler import AggregateHandler
 from aggregate.stream import StreamClient
-from aggregate.stream import notices as notices_module
 from aggregate.stream.connection import Connection
-from aggregate.stream.notices import Notices, notice_subject
+from aggregate.stream.notices import PAUSE, Notices, notice_subject
 from aggregate.testing import Environment
 from aggregate.types import Command, TenantId
 from aggregate.types.record import CommandRecord
-
-from .waiting import eventually
 
 ID = "00000000-0000-7000-8000-000000000001"
 
@@ -30,7 +25,7 @@ def record(number: int = 1, **more: object) -> CommandRecord:
 async def test_each_command_that_changed_something_is_told_once_with_its_position() -> None:
     async with Environment() as environment:
         stream = await environment.stream()
-        notices = Notices(stream.notify)
+        notices = Notices(stream.hint)
         handler: AggregateHandler = await environment.handler(observers=(notices.observe,))
         heard: asyncio.Queue[tuple[str, dict[str, object]]] = asyncio.Queue()
         listening = Connection(environment.nats.url)
@@ -51,39 +46,43 @@ async def test_each_command_that_changed_something_is_told_once_with_its_positio
         )
         assert second[0] == f"notify.~.Account.{untenanted.aggregate_id}"
         assert heard.empty()
-        await notices.close()
         await listening.close()
     assert isinstance(stream, StreamClient)
 
 
-async def test_nothing_waits_and_what_cannot_be_told_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices_module, "PAUSE", 0.01)
-    monkeypatch.setattr(notices_module, "MOST_WAITING", 5)
+def test_what_cannot_be_told_is_dropped_and_not_tried_for_a_while() -> None:
+    now = 100.0
     told: list[str] = []
-    up = False
+    up, room, asked = False, True, 0
 
-    async def notify(subject: str, body: bytes) -> None:
+    def hint(subject: str, body: bytes) -> bool:
+        nonlocal asked
+        asked += 1
         if not up:
             raise Unavailable("not connected")
-        told.append(json.loads(body)["command_id"])
+        if room:
+            told.append(json.loads(body)["command_id"])
+        return room
 
-    notices = Notices(notify)
+    notices = Notices(hint, lambda: now)
     for number in range(8):
         notices.observe(record(number))
-    assert notices.dropped == 3
-    await eventually(lambda: notices.dropped == 8)
-    sending = notices._sending
-    assert sending is not None
-    await sending  # ends by itself, and well
+    assert (notices.dropped, asked) == (8, 1)
     up = True
+    notices.observe(record(9))
+    assert (notices.dropped, asked) == (9, 1)
+    now += PAUSE
     for number in (10, 11):
         notices.observe(record(number))
-    await eventually(lambda: len(told) == 2)
     assert told == ["c10", "c11"]
+    room = False
+    notices.observe(record(12))
+    assert (notices.dropped, asked) == (10, 4)
+    room = True
+    notices.observe(record(13))
     for nothing in (record(events=0), record(duplicate=True), record(outcome="rejected")):
         notices.observe(nothing)
-    await notices.close()
-    assert told == ["c10", "c11"]
+    assert told == ["c10", "c11", "c13"]
 
 
 def test_subjects_name_any_or_one() -> None:
