@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import lmdb
+
 import aggregate.engine
 from aggregate.config import AggregateManifest, Settings
 from aggregate.config.manifest import Projection as ProjectionConfig
@@ -108,3 +110,25 @@ async def queries(folder: Path, log: Log, **options: Any) -> AsyncIterator[Query
     async with projection(folder, log.stream, await programs_on(log.stream, **options)) as running:
         await running.reach("0:0", time.monotonic() + 30)
         yield QueryClient(running, timeout=30)
+
+
+def contents(folder: Path) -> dict[bytes, bytes]:
+    """All of a store but how far it is."""
+    (store,) = stores(folder)
+    with lmdb.open(str(store), readonly=True, lock=False) as env, env.begin() as transaction:
+        return {key: value for key, value in transaction.cursor() if not key.startswith(b"m")}
+
+
+def stores(folder: Path) -> list[Path]:
+    """The stores that are there, whatever was set aside."""
+    return [each for each in folder.iterdir() if ".aside-" not in each.name]
+
+
+def set_aside(folder: Path) -> list[Path]:
+    """What was set aside."""
+    return [each for each in folder.iterdir() if ".aside-" in each.name]
+
+
+async def reach_end(running: Projection, log: Log) -> None:
+    """Wait until it has everything."""
+    await running.reach(log.stream.position(log.history[-1][0]), time.monotonic() + 60)

@@ -3,100 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import lmdb
 import pytest
 
 from aggregate.config.manifest import Projection as ProjectionConfig
-from aggregate.errors import ConfigError, DeadlineExceeded, Unavailable, ValidationError
+from aggregate.errors import ConfigError, DeadlineExceeded, Unavailable
 from aggregate.query.client import QueryClient
 from aggregate.query.definitions import Definitions
-from aggregate.query.interface import Query, Transaction
-from aggregate.query.projection import Projection
+from aggregate.query.interface import Transaction
 from aggregate.stream import StreamClient
 from aggregate.testing.memory_stream import MemoryStream
 from aggregate.testing.nats import EmbeddedNats
 from aggregate.types import AggregateKey, AggregateType, TenantId
-from tests.query.documents import SOURCE, Log, aggregate_id, programs_on, projection, queries
+from tests.query.documents import SOURCE, Log, aggregate_id, programs_on, projection, reach_end, set_aside, stores
 from tests.stream.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
-KILLS = int(os.environ.get("AGGREGATE_KILLS", "4"))
 T1 = TenantId("t-1")
 KEY = AggregateKey(T1, AggregateType("A"), aggregate_id(1))
-
-
-def contents(folder: Path) -> dict[bytes, bytes]:
-    """All of a store but how far it is."""
-    (store,) = stores(folder)
-    with lmdb.open(str(store), readonly=True, lock=False) as env, env.begin() as transaction:
-        return {key: value for key, value in transaction.cursor() if not key.startswith(b"m")}
-
-
-def stores(folder: Path) -> list[Path]:
-    """The stores that are there, whatever was set aside."""
-    return [each for each in folder.iterdir() if ".aside-" not in each.name]
-
-
-def set_aside(folder: Path) -> list[Path]:
-    """What was set aside."""
-    return [each for each in folder.iterdir() if ".aside-" in each.name]
-
-
-async def reach_end(running: Projection, log: Log) -> None:
-    """Wait until it has everything."""
-    await running.reach(log.stream.position(log.history[-1][0]), time.monotonic() + 60)
 
 
 @pytest.fixture
 async def nats() -> AsyncIterator[EmbeddedNats]:
     async with EmbeddedNats() as server:
         yield server
-
-
-async def test_killed_at_any_point_it_is_what_a_rebuild_makes(nats: EmbeddedNats, tmp_path: Path) -> None:
-    stream = await StreamClient.connect([nats.url], claims_owners=False)
-    log = await Log.begin(stream)
-    numbers = random.Random(5)
-    writes = [("t-1" if n % 3 else "t-2", "AB"[n % 2], numbers.randrange(40), {"a": n, "o": {"x": str(n % 7)}}) for n in range(600)]
-    for at in range(0, len(writes), 50):
-        await asyncio.gather(*(log.write(*write) for write in writes[at : at + 50]))
-    for _ in range(KILLS):
-        await _follow_and_kill(nats.url, tmp_path / "killed", numbers.randrange(1, 4))
-    programs = await programs_on(stream)
-    for name in ("killed", "rebuilt"):
-        async with projection(tmp_path / name, stream, programs) as running:
-            await reach_end(running, log)
-    await stream.close()
-    assert contents(tmp_path / "killed") == contents(tmp_path / "rebuilt")
-    assert len(contents(tmp_path / "rebuilt")) > 100
-
-
-async def _follow_and_kill(url: str, folder: Path, transactions: int) -> None:
-    """Run a process that projects, and kill it after some transactions, or while it does nothing any more."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.query.follow", url, str(folder), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        for _ in range(transactions):
-            try:
-                assert await asyncio.wait_for(process.stdout.readline(), 15)
-            except TimeoutError:
-                break
-        await asyncio.sleep(random.uniform(0, 0.01))
-    finally:
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
 
 
 async def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -313,100 +245,3 @@ def test_mistakes_of_a_definition_are_found_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
         asyncio.run(made())
     assert [mistake.place for mistake in raised.value.mistakes] == ["A: projection.where", "A: projection.indexes"]
-
-
-@asynccontextmanager
-async def small(tmp_path: Path) -> AsyncIterator[QueryClient]:
-    """Ten rows, numbered."""
-    log = await Log.begin()
-    for number in range(10):
-        await log.write("t-1", "A", number, {"a": number})
-        await log.write("t-2", "A", number, {"a": number})
-    async with queries(tmp_path, log) as client:
-        yield client
-
-
-async def test_tokens_are_of_their_query_and_tenant_alone(tmp_path: Path) -> None:
-    async with small(tmp_path) as client:
-        page = await client.query("t-1", "a > 2", limit=2)
-        token = page.next_page_token
-        assert token
-        assert (await client.query("t-1", "a > 2", limit=5, page_token=token))[0].state == {"a": 5}
-        others: list[tuple[str, str, dict[str, Any]]] = [
-            ("t-2", "a > 2", {}),
-            ("t-1", "a > 3", {}),
-            ("t-1", "a > 2", {"order_by": ["a"]}),
-            ("t-1", "a > 2", {"aggregate_type": AggregateType("A")}),
-        ]
-        for tenant, text, options in others:
-            with pytest.raises(ValidationError, match="page_token: it belongs to another query"):
-                await client.query(tenant, text, page_token=token, **options)
-        tampered = [token[:-1] + ("A" if token[-1] != "A" else "B"), "A" + token[1:], token[:-4], token + "AAAA", "x", "é", token + "="]
-        for each in tampered:
-            with pytest.raises(ValidationError, match="page_token: "):
-                await client.query("t-1", "a > 2", page_token=each)
-
-
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        (Query("a >"), "filter"),
-        (Query("nofunction(a)"), "filter"),
-        (Query(limit=0), "limit"),
-        (Query(limit=1001), "limit"),
-        (Query(aggregate_type=AggregateType("Other")), "aggregate_type"),
-        (Query(page_token="x"), "page_token"),
-        (Query(group_by=("a..b",)), "group_by"),
-        (Query(min_position="x"), "position"),
-    ],
-)
-async def test_mistakes_of_a_query_name_their_field(tmp_path: Path, query: Query, field: str) -> None:
-    async with small(tmp_path) as client:
-        with pytest.raises(ValidationError) as raised:
-            await client.find(T1, query)
-        assert raised.value.field == field
-
-
-async def test_filter_mistakes_show_their_place(tmp_path: Path) -> None:
-    async with small(tmp_path) as client:
-        with pytest.raises(ValidationError) as raised:
-            await client.query("t-1", "a > 1 and\nb >> 2")
-        assert "filter:2:3" in str(raised.value)
-        assert "^" in str(raised.value)
-
-
-async def test_gas_and_time_are_bounds(tmp_path: Path) -> None:
-    async with small(tmp_path) as client:
-        poor = QueryClient(client.projection, gas=10)
-        with pytest.raises(Exception, match="gas"):
-            await poor.query("t-1", "b > 2")
-        with pytest.raises(DeadlineExceeded):
-            await client.find(T1, Query("b > 2"), deadline=time.monotonic() - 1)
-
-
-async def test_errors_of_rows_are_counted_and_the_first_told(tmp_path: Path) -> None:
-    async with small(tmp_path) as client:
-        answer = await client.query("t-1", "a.b == 1", explain=True)
-        assert (len(answer), answer.explanation and answer.explanation.errors) == (0, 10)
-        assert answer.explanation is not None
-        assert '"code":"type"' in answer.explanation.first_error
-
-
-@pytest.mark.parametrize(
-    ("text", "order", "index", "rows"),
-    [
-        ("a == 3", (), "a", 1),
-        ("a in [1, 2, 30]", (), "a", 2),
-        ("a > 2 and a < 5", (), "a", 2),
-        ("3 <= a and a <= 5 and b == None", (), "a", 3),
-        ('o.x.startswith("z")', (), "o.x", 0),
-        ("b == 3", (), "", 10),
-        ("a == 3 or b == 3", (), "", 10),
-        ("", ("-a",), "a", 10),
-    ],
-)
-async def test_the_planner_takes_the_index_that_helps(tmp_path: Path, text: str, order: tuple[str, ...], index: str, rows: int) -> None:
-    async with small(tmp_path) as client:
-        answer = await client.query("t-1", text, order_by=order, explain=True, aggregate_type=AggregateType("A"))
-        assert answer.explanation is not None
-        assert (answer.explanation.index, answer.explanation.rows_read) == (index, rows)
