@@ -16,7 +16,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from aggregate.errors import AggregateError, TenantAccessDenied, Unavailable
@@ -239,8 +239,7 @@ class Migration:
 
     def _marked(self, now: TenantPlacementConfig) -> TenantPlacementConfig:
         mark = Draining(self.target, format_time(now_milliseconds() + int(LIFE * 1000)), self.id)
-        entry = {"to": mark.to, "until": mark.until, "migration": mark.migration}
-        return now.changed(draining={**_live(now, but=self.tenant), self.tenant: entry})
+        return now.changed(draining={**_live(now, but=self.tenant), self.tenant: asdict(mark)})
 
     async def _drained(self, source: str, epoch: int) -> None:
         """Wait for the source's word. Raises Unavailable: it does not come in time."""
@@ -293,11 +292,7 @@ class Migration:
 
 def _live(config: TenantPlacementConfig, *, but: TenantId) -> dict[str, Any]:
     """The marks of other migrations that have not ended."""
-    return {
-        tenant: {"to": entry.to, "until": entry.until, "migration": entry.migration}
-        for tenant, entry in config.draining.items()
-        if tenant != but and left(entry) > 0
-    }
+    return {tenant: asdict(entry) for tenant, entry in config.draining.items() if tenant != but and left(entry) > 0}
 
 
 def witnesses(warm: Warm) -> Answer:
