@@ -64,5 +64,6 @@ def record_of(
         correlation_id=command.metadata.get("correlation_id", ""),
         trace_id=traceparent[3:35],
         traceparent=traceparent,
+        tracestate=command.metadata.get("tracestate", ""),
         payload=command.payload.text,
     )

@@ -64,12 +64,14 @@ def _subject(tenant_id: str, aggregate_type: str, aggregate_id: str) -> str:
 
 
 def notice_body(record: CommandRecord) -> bytes:
-    """What is told: canonical JSON."""
+    """What is told: canonical JSON. With the command's context, so that who is woken up can link to it."""
     told = {
         "command_id": record.command_id,
         "correlation_id": record.correlation_id,
         "events": record.events,
         "position": record.position,
+        "traceparent": record.traceparent,
+        "tracestate": record.tracestate,
         "v": 1,
         "version": record.version,
     }

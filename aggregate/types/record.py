@@ -30,7 +30,7 @@ class CommandRecord:
         load_at, execute_at, append_at: seconds from entry to when it last began.
         correlation_id: the caller's, "" without one.
         trace_id: 32 hex digits out of `traceparent`, "" without one.
-        traceparent: the command's, "" without one.
+        traceparent, tracestate: the command's, "" without one.
         payload: the command's, canonical JSON; not to be told to anybody unless the settings ask for it.
     """
 
@@ -60,6 +60,7 @@ class CommandRecord:
     correlation_id: str = ""
     trace_id: str = ""
     traceparent: str = ""
+    tracestate: str = ""
     payload: bytes = b""
 
     @property

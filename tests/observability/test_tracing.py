@@ -31,6 +31,7 @@ from aggregate.observability.tracing import CommandSpans, link_to
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.stream import StreamClient
+from aggregate.stream.connection import Connection
 from aggregate.testing.lenient import LENIENT_BANK
 from aggregate.testing.nats import EmbeddedNats
 from aggregate.types import AggregateId, AggregateKey, AggregateType, Event, TenantId, new_uuid7
@@ -101,6 +102,16 @@ async def nats() -> AsyncIterator[EmbeddedNats]:
         yield server
 
 
+async def notices(url: str) -> tuple[Connection, asyncio.Queue[Any]]:
+    """Whatever is told of changes from now on."""
+    heard: asyncio.Queue[Any] = asyncio.Queue()
+    connection = Connection(url)
+    await connection.open()
+    await connection.subscribe("notify.>", heard.put_nowait)
+    await connection.request("$JS.API.INFO")  # now the server has the subscription
+    return connection, heard
+
+
 def attributes(span: Span) -> dict[str, Any]:
     return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
 
@@ -123,6 +134,7 @@ async def test_one_request_can_be_followed_by_its_ids(
         await node.start()
         await node.wait_until_ready()
         async with grpc.aio.insecure_channel(node.grpc_address) as channel:
+            listening, heard = await notices(nats.url)
             request = pb.SubmitCommandRequest(
                 command_id=command_id, aggregate_type="Account", aggregate_id=account, payload='{"type":"open_account","initial_balance":0}'
             )
@@ -130,6 +142,9 @@ async def test_one_request_can_be_followed_by_its_ids(
             reader = pb_grpc.EventServiceStub(channel).SubscribeEvents(pb.SubscribeEventsRequest(), metadata=METADATA[:1])
             (event,) = (await reader.read()).events
             reader.cancel()
+        async with asyncio.timeout(10):
+            notice = json.loads((await heard.get()).data)
+        await listening.close()
         exemplars = (await node.admin.get("/metrics", Accept="application/openmetrics-text")).text
         stream = await StreamClient.connect([nats.url])
         stored = await stream.last(AggregateKey(TenantId("acme"), AggregateType("Account"), account))
@@ -160,6 +175,7 @@ async def test_one_request_can_be_followed_by_its_ids(
     metadata = json.loads(stored.body)["commits"][0]["metadata"]
     assert metadata == {"correlation_id": CORRELATION, "traceparent": own, "tracestate": "vendor=1"}
     assert dict(event.metadata) == metadata
+    assert {name: notice[name] for name in metadata} == metadata
     assert f'trace_id="{TRACE}"' in exemplars
 
     (delivery,) = collector.named("deliver events")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 from aggregate.errors import Unavailable
 from aggregate.handler import AggregateHandler
@@ -15,6 +16,12 @@ from aggregate.types import Command, TenantId
 from aggregate.types.record import CommandRecord
 
 ID = "00000000-0000-7000-8000-000000000001"
+
+CONTEXT = {
+    "correlation_id": "c-1",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    "tracestate": "vendor=1",
+}
 
 
 def record(number: int = 1, **more: object) -> CommandRecord:
@@ -34,7 +41,7 @@ async def test_each_command_that_changed_something_is_told_once_with_its_positio
             "notify.>", lambda message: heard.put_nowait((message.subject, json.loads(message.data))) if message is not None else None
         )
         await listening.request("$JS.API.INFO")  # now the server has the subscription
-        command = Command.new_test_deposit_with_tenant("acme", 100)
+        command = replace(Command.new_test_deposit_with_tenant("acme", 100), metadata=CONTEXT)
         receipt = await handler.submit(command)
         await handler.submit(command)  # a duplicate: nothing new
         untenanted = await handler.submit(Command.new_test_deposit_with_tenant("", 7))
@@ -42,7 +49,16 @@ async def test_each_command_that_changed_something_is_told_once_with_its_positio
             first, second = await heard.get(), await heard.get()
         assert first == (
             f"notify.acme.Account.{receipt.aggregate_id}",
-            {"command_id": receipt.command_id, "correlation_id": "", "events": 1, "position": receipt.position, "v": 1, "version": 1},
+            {
+                "command_id": receipt.command_id,
+                "correlation_id": "c-1",
+                "events": 1,
+                "position": receipt.position,
+                "traceparent": CONTEXT["traceparent"],
+                "tracestate": "vendor=1",
+                "v": 1,
+                "version": 1,
+            },
         )
         assert second[0] == f"notify.~.Account.{untenanted.aggregate_id}"
         assert heard.empty()
