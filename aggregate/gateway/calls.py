@@ -15,7 +15,7 @@ from aggregate.gateway.auth import Authenticator
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.metadata import CallMetadata, TenantRules, read_metadata
 from aggregate.gateway.subscriptions import Subscriptions
-from aggregate.placement.ownership import Ownership
+from aggregate.placement.ownership import EPOCH, Ownership
 from aggregate.types import TenantId
 
 MARGIN = 0.05
@@ -24,9 +24,6 @@ NODE = "x-aggregate-node"
 """Trailing metadata: the node that has the tenant."""
 SERVED_BY = "x-aggregate-served-by"
 """Trailing metadata: the node that answered."""
-
-EPOCH = "aggregate.epoch"
-"""In a commit's metadata: the epoch of the placement that the command was taken under. For whoever looks back; it decides nothing."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

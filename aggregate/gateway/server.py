@@ -48,7 +48,7 @@ OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),  # a caller who vanished without a word is found out
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # other nodes ask every 10 s
 )
 
 

@@ -38,7 +38,7 @@ from aggregate.handler.warming import Warmer
 from aggregate.runtime import ProgramSet, TypeProgram
 from aggregate.storage.interface import SnapshotStore
 from aggregate.stream.codec import decode_message, events_of
-from aggregate.stream.interface import EventLog
+from aggregate.stream.interface import EventLog, StoredMessage
 from aggregate.stream.subjects import subject_of
 from aggregate.types import (
     AggregateId,
@@ -320,6 +320,10 @@ class AggregateHandler:
     def warmer(self) -> Warmer:
         """Who brings aggregates into memory that nobody has asked for yet."""
         return Warmer(self._programs, self._storage, self._loader, self._cache, self._guard)
+
+    def on_read(self, heard: Callable[[StoredMessage], None]) -> None:
+        """Call `heard` with the newest message of each aggregate that is read from the log."""
+        self._loader.on_read(heard)
 
     def forget(self) -> None:
         """Forget every aggregate and give up what is under way: the log is another one than it was of."""

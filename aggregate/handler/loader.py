@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -39,6 +40,11 @@ class Loader:
         self._storage = storage
         self._stream = stream
         self._owned_ids = owned_ids
+        self._heard: Callable[[StoredMessage], None] = lambda _: None
+
+    def on_read(self, heard: Callable[[StoredMessage], None]) -> None:
+        """Call `heard` with the newest message of an aggregate that was not known here: this node's of before, or another node's."""
+        self._heard = heard
 
     async def load(self, key: AggregateKey) -> Loaded:
         """The aggregate as the log has it now (version 0 where there is none).
@@ -107,6 +113,7 @@ class Loader:
     async def _folded(self, base: Loaded, last: StoredMessage) -> Loaded:
         """`base` and its tail up to `last`."""
         messages = await self._tail(base, last)
+        self._heard(last)
         fold = self._fold(base, messages)
         if fold.error is not None:
             failed = messages[fold.commits[-1][0] if fold.commits else 0].sequence

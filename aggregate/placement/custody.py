@@ -17,6 +17,7 @@ from aggregate.errors import AggregateError
 from aggregate.placement.config import Draining, TenantPlacementConfig
 from aggregate.placement.store import Drained, PlacementStore
 from aggregate.placement.watch import PlacementWatch
+from aggregate.stream.interface import StoredMessage
 from aggregate.types import TenantId
 from aggregate.types.time import now_milliseconds, parse_time
 
@@ -42,6 +43,8 @@ class Tenants(Protocol):
     def forget_tenant(self, tenant_id: TenantId) -> None: ...
 
     def tenants(self) -> Collection[str]: ...
+
+    def on_read(self, heard: Callable[[StoredMessage], None]) -> None: ...
 
 
 class Custody:

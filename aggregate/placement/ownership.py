@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 
-from aggregate.errors import AggregateError
+from aggregate.errors import AggregateError, StreamError
 from aggregate.placement.config import PlacementNode, TenantPlacementConfig
 from aggregate.placement.watch import PlacementWatch
+from aggregate.stream.codec import decode_message
+from aggregate.stream.interface import StoredMessage
 from aggregate.types import TenantId
 
+EPOCH = "aggregate.epoch"
+"""In a commit's metadata: the epoch of the placement that the command was taken under. For whoever looks back, and for a node that does not
+know that placement yet: it looks. It decides nothing.
+"""
+_EPOCHS = re.compile(rb'"aggregate\.epoch":"(\d{1,18})"')
 REMEMBERED = 100_000
 """Tenants whose node is kept at hand."""
 REFRESH_EVERY = 0.2
@@ -27,6 +35,7 @@ class Ownership:
         self._watch = watch
         self._owners: dict[str, PlacementNode | None] = {}
         self._looked = -REFRESH_EVERY
+        self._heard = 0
         watch.listen(self._changed)
 
     @property
@@ -59,6 +68,19 @@ class Ownership:
         """The tenants that the document pins to this node."""
         config = self._watch.config
         return [tenant for tenant in config.tenants if config.get_node(tenant) == self.node]
+
+    def read(self, message: StoredMessage) -> None:
+        """Look at the bucket soon where a message was written under a newer placement than any that we heard of."""
+        known = max(self.epoch, self._heard)
+        if all(int(each) <= known for each in _EPOCHS.findall(message.body)):
+            return  # as good as always; what a payload says in the same words is told apart below
+        try:
+            found = int(decode_message(message).commits[-1].metadata.get(EPOCH, "0"))
+        except (StreamError, ValueError):
+            return  # whoever reads it for what it says will say so
+        if found > known:
+            self._heard = found
+            self._watch.hint()
 
     async def refresh(self) -> None:
         """Look at the bucket, because an answer of another node says that ours is old; what cannot be read stays as it is."""

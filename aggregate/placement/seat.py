@@ -64,6 +64,7 @@ class Seat:
         """Do what the placement asks of a node that serves."""
         assert self.store is not None, "start comes first"
         self.custody.begin(tenants, self.store)
+        tenants.on_read(self.ownership.read)
         self._run(NodeDesk(log.link, self.node, {WITNESS: witnesses(warm)}).run())
 
     async def migrate(self, tenant: TenantId, target: str) -> MigrationReport:

@@ -23,6 +23,9 @@ from aggregate.stream.nats_client import Message, NatsClient
 
 PING_INTERVAL = 5
 MAX_SILENT_PINGS = 2
+UNRECEIVED = 4.0
+"""Seconds after which a connection ends whose peer's machine does not take what was sent: TCP itself waits twice as long each time, so that
+after a cut of 8 s nothing goes on for 5 more."""
 MOST_PENDING = 1 << 20
 """Bytes that may wait for the socket before who wants to send more has to wait."""
 LOOK_FOR_ROOM = 0.005
@@ -78,7 +81,7 @@ class Connection:
         self._opening: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
-    async def open(self, timeout: float = 5.0) -> None:
+    async def open(self, timeout: float = 3.0) -> None:
         """Connect and be let in; once.
 
         Raises:
@@ -112,6 +115,7 @@ class Connection:
             self._opening.result()
             self._opened = True
             self._nats.watch_reading()
+            self._nats.end_when_unreceived(UNRECEIVED)
             await self.subscribe(f"{self._inbox}*", self._answered)
         except (OSError, TimeoutError, nats.errors.Error) as error:
             self.abort()

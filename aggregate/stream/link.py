@@ -20,7 +20,7 @@ from aggregate.stream.identity import Identity
 from aggregate.types.breaker import Breaker
 
 FIRST_WAIT = 0.05
-LONGEST_WAIT = 5.0
+LONGEST_WAIT = 2.0
 FAREWELL = 5.0
 """Seconds that answers still under way on a server that shuts down are waited for."""
 

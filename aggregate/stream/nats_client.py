@@ -11,6 +11,7 @@ task for each message; its parser (`_ps`), for it takes a message apart in a doz
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +120,12 @@ class NatsClient(Client):
         """Make sure that the end of reading, for whatever reason, is the end of the connection: nats-py only logs some. Once connected."""
         if self._reading_task is not None:
             self._reading_task.add_done_callback(lambda _: self.drop(str(self.last_error or "reading failed")))
+
+    def end_when_unreceived(self, seconds: float) -> None:
+        """Let the system, where it can, end the connection when the peer's machine takes nothing for so long. Once connected."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
     def drop(self, why: str) -> None:
         """Close the socket at once, with what is still to be written, and tell."""

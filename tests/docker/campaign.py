@@ -1,5 +1,5 @@
-"""`python -m tests.docker.campaign [--migrations N]`: twenty tenants work through the gateway of a real stack while it is rolled, killed,
-cut and one of them moved; then the checker of the fault tests judges what they were told by what stands in the log.
+"""`python -m tests.docker.campaign [--migrations N] [--only DEED...]`: twenty tenants work through the gateway of a real stack while it is
+rolled, killed, cut and one of them moved; then the checker of the fault tests judges what they were told by what stands in the log.
 
 Ends with status 1 when a promise was broken. Prints what was done, how long each tenant was without an answer at the longest, and when.
 """
@@ -30,6 +30,7 @@ from .waiting import until
 NAMES = ("acme", "bolt", "cargo", "delta", "echo", "fargo", "gamma", "harbor", "index", "jade")
 TENANTS = (*NAMES, *(f"{first}{name}" for first, name in zip("nopqrstuvw", NAMES, strict=True)))
 MOVED = "acme"
+DEEDS = ("rolls", "kills", "cuts", "moves")
 CUT = 8.0
 """Seconds that a container is off its networks."""
 
@@ -80,35 +81,35 @@ def longest_silence(told: Sequence[Told], begin: float = 0.0, end: float = float
     return longest
 
 
-async def harm(platform: Platform, timeline: Timeline, migrations: int) -> None:
+async def harm(platform: Platform, timeline: Timeline, migrations: int, only: Sequence[str]) -> None:
     """Everything that is to be survived, one after the other."""
     await asyncio.sleep(5)
-    for node in NODES:
+    for node in NODES if "rolls" in only else ():
         async with timeline.during(f"rolling update of {node}"):
             await asyncio.to_thread(platform.roll, node)
             state = await until(lambda node=node: platform.updated(node))  # type: ignore[misc]
             assert state == "completed", f"the update of {node} ended as {state}"
-    for service in ("aggregate-n-z", "nats-2"):
+    for service in ("aggregate-n-z", "nats-2") if "kills" in only else ():
         async with timeline.during(f"{service} killed"):
             await asyncio.to_thread(platform.kill, service)
             await until(lambda: not platform.converged())
             await until(platform.converged)
         await asyncio.sleep(5)
-    for service in ("aggregate-a-m", "nats-3"):
+    for service in ("aggregate-a-m", "nats-3") if "cuts" in only else ():
         async with timeline.during(f"{service} off its networks for {CUT:g} s, and joined again"):
             await asyncio.to_thread(platform.cut, service, True)
             await asyncio.sleep(CUT)
             await asyncio.to_thread(platform.cut, service, False)
         await asyncio.sleep(5)
         await until(platform.converged)
-    for number in range(migrations):
+    for number in range(migrations) if "moves" in only else ():
         target = NODES[(number + 1) % 2]
         async with timeline.during(f"{MOVED} moved to {target}"):
             print(f"  {await asyncio.to_thread(platform.migrate, MOVED, target)}", flush=True)
         await asyncio.sleep(1)
 
 
-async def campaign(migrations: int, seed: int) -> list[Violation]:
+async def campaign(migrations: int, seed: int, only: Sequence[str] = DEEDS) -> list[Violation]:
     """Run it once."""
     history, timeline = History(), Timeline()
     async with Platform() as platform:
@@ -118,7 +119,7 @@ async def campaign(migrations: int, seed: int) -> list[Violation]:
         try:
             stop = asyncio.Event()
             working = [asyncio.create_task(worker.run(stop)) for worker in workers]
-            harming = asyncio.create_task(harm(platform, timeline, migrations))
+            harming = asyncio.create_task(harm(platform, timeline, migrations, only))
             await asyncio.wait([*working, harming], return_when=asyncio.FIRST_COMPLETED)  # a worker ends first only when it fails
             stop.set()
             await asyncio.gather(*working, harming)
@@ -159,10 +160,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.docker.campaign", description=__doc__)
     parser.add_argument("--migrations", type=int, default=10)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--only", nargs="+", choices=DEEDS, default=DEEDS)
     options = parser.parse_args()
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(2**30)
     print(f"seed {seed}, engine {json.loads(docker('version', '--format', '{{json .Server.Version}}'))}", flush=True)
-    violations = asyncio.run(campaign(options.migrations, seed))
+    violations = asyncio.run(campaign(options.migrations, seed, options.only))
     for violation in violations[:20]:
         print(f"BROKEN {violation}")
     print("every promise was kept" if not violations else f"{len(violations)} broken promises")

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc._cython import cygrpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from aggregate import client
 from aggregate.config.settings import Settings
 from aggregate.errors import ConfigError, Unavailable
+from aggregate.gateway import peers, server
 from aggregate.gateway.health import HealthStatus
 from aggregate.gateway.interface import Backend
 from aggregate.gateway.server import CommandServer
@@ -31,6 +34,13 @@ async def test_the_health_service_follows_the_node(gateway: Gateway) -> None:
             for service in ("", "cloudlysis.aggregate.v1.CommandService"):
                 reply = await health.Check(health_pb2.HealthCheckRequest(service=service))
                 assert health_pb2.HealthCheckResponse.ServingStatus.Name(reply.status) == expected
+
+
+@pytest.mark.parametrize("options", [server.OPTIONS, peers.OPTIONS, client.OPTIONS], ids=["server", "peers", "client"])
+def test_grpc_knows_every_option_it_is_given(options: tuple[tuple[str, int], ...]) -> None:
+    """It says nothing of one that it does not know."""
+    library = Path(cygrpc.__file__).read_bytes()
+    assert [name for name, _ in options if f"{name}\0".encode() not in library] == []
 
 
 async def test_reflection_lists_the_services_and_gives_the_file(gateway: Gateway) -> None:

@@ -283,6 +283,29 @@ async def test_strangers_calls_are_not_passed_on(start: Start, store: PlacementS
         assert told(error).details["field"] == "x-tenant-id"
 
 
+async def test_a_node_that_missed_a_change_hears_of_it_from_the_commits_of_others(
+    start: Start, store: PlacementStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def deaf(self: PlacementStore, changed: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+        return lambda: asyncio.sleep(0)
+
+    monkeypatch.setattr(PlacementStore, "watch", deaf)
+    a, b = await start("node-a"), await start("node-b")
+    entries = {"node-a": {"grpc": a.grpc_address}, "node-b": {"grpc": b.grpc_address}}
+    account = AggregateId.new_v7()
+    async with AggregateClient(a.grpc_address, tenant_id="acme") as of_a, AggregateClient(b.grpc_address, tenant_id="acme") as of_b:
+        await store.update(lambda now: now.changed(nodes=entries, tenants={"acme": "node-b"}))
+        await asyncio.gather(a._seat.watch.reload(), b._seat.watch.reload())
+        await of_b.submit("Account", account, OPEN)
+        await store.update(lambda now: now.changed(tenants={"acme": "node-a"}))
+        await a._seat.watch.reload()
+        await of_a.submit("Account", account, {"type": "deposit", "amount": 1, "aggregate.epoch": "999"})
+        assert b._seat.watch.config.epoch == 1
+        assert (await of_b.submit("Account", account, DEPOSIT)).version == 3, "b takes it for its own, and finds a's commit before it"
+        await eventually(lambda: b._seat.watch.config.epoch == 2)
+        assert b._seat.ownership._heard == 2, "what a payload says is no epoch"
+
+
 async def test_ready_and_admin_tell_of_the_placement(start: Start, store: PlacementStore) -> None:
     a = await start("node-a")
     checks = (await a.admin.get("/ready")).json()["checks"]

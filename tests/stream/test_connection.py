@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -146,6 +147,12 @@ async def test_a_frozen_peer_is_noticed_whatever_is_still_to_be_written(monkeypa
         assert time.monotonic() - began < 5
         assert all(isinstance(result, ConnectionLost) for result in results)
         assert connection.lost.result() == "stale connection"
+
+
+async def test_the_system_ends_a_connection_whose_peer_takes_nothing(nats: EmbeddedNats) -> None:
+    async with opened(nats.url) as connection:
+        socket_ = connection._nats._transport._io_writer.get_extra_info("socket")  # type: ignore[union-attr]
+        assert socket_.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == module.UNRECEIVED * 1000
 
 
 async def test_much_at_once_waits_for_room(nats: EmbeddedNats) -> None:
