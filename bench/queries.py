@@ -15,6 +15,7 @@ from orjson import loads
 import aggregate.engine
 from aggregate.config import AggregateManifest
 from aggregate.config.manifest import Projection as ProjectionConfig
+from aggregate.engine.packs import shown
 from aggregate.handler import AggregateHandler
 from aggregate.node import register
 from aggregate.query.definitions import Definitions
@@ -62,7 +63,7 @@ def _range(scale: Scale) -> Iterator[Case]:
             assert ours == beside
 
         def ours() -> list[int]:
-            return [loads(found.raw[48:])["balance"] for found in asking.page("balance > 500000", "balance")[:100]]
+            return [loads(shown(found.raw))["balance"] for found in asking.page("balance > 500000", "balance")[:100]]
 
         yield Timed(ours, beside, check, scale.rounds(5))
         store.close()

@@ -17,13 +17,14 @@ from orjson import loads
 
 import aggregate.engine
 from aggregate.engine import order
+from aggregate.engine.packs import VISIBLE
 from aggregate.query.budget import Budget
 from aggregate.query.filters import Filters
 from aggregate.query.interface import Order
 from aggregate.query.ordering import Ordering
 from aggregate.query.searching import Found, Question, everything, page
 from aggregate.query.store import Store
-from aggregate.query.stored import INDEX_TEXT, VISIBLE, StoredRow, index_prefix, row_prefix
+from aggregate.query.stored import INDEX_TEXT, Rows, StoredRow, index_prefix, row_prefix
 from aggregate.types import AggregateType, TenantId
 from aggregate.types.canary import Canary
 
@@ -49,13 +50,11 @@ def filled(folder: Path, count: int) -> tuple[Store, list[bytes]]:
 
         def put(transaction: Any, first: int = first, part: list[bytes] = part) -> None:
             names = [bytes.fromhex("0190b3f07c1e7cc3a5a0") + number.to_bytes(6, "big") for number in range(first, first + len(part))]
-            rows = [
-                (row_prefix(TENANT, KIND) + name, StoredRow(VISIBLE, 1, first + at + 1, _TIME, state, state).encode())
-                for at, (name, state) in enumerate(zip(names, part, strict=True))
-            ]
+            rows = Rows(transaction)
+            for at, (name, state) in enumerate(zip(names, part, strict=True)):
+                rows.put(row_prefix(TENANT, KIND), name, StoredRow(VISIBLE, 1, first + at + 1, _TIME, state, state).encode())
             prefix = index_prefix(TENANT, KIND, 0)
             entries = [(prefix + key + name, b"") for key, name in zip(order.order_keys(part, ["balance"], INDEX_TEXT), names, strict=True)]
-            transaction.cursor().putmulti(rows)
             transaction.cursor().putmulti(sorted(entries))
 
         store.write(put, Canary(first + len(part), "", 0))
@@ -74,8 +73,8 @@ class Asking:
         found = 0
         with self._store.view() as view:
             view.indexes = {KIND: ()}
-            for _, documents in everything(view, self._question(text), self._budget(), [], []):
-                found += len(documents)
+            for _, hits in everything(view, self._question(text), self._budget(), [], []):
+                found += hits.count
         return found
 
     def page(self, text: str, *orders: str, after: bytes = b"") -> list[Found]:

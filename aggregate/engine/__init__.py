@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, cast
 
-from aggregate.engine.interface import CommitFold, Decision, Engine, Evaluation, Fold, FoldExpectation, Matches, Program, State
+from aggregate.engine.interface import CommitFold, Decision, Engine, Evaluation, Fold, FoldExpectation, Matches, Program, Scanned, State
 from aggregate.errors import ConfigError, Mistake
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "FoldExpectation",
     "Matches",
     "Program",
+    "Scanned",
     "State",
     "available",
     "get",

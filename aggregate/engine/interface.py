@@ -131,6 +131,38 @@ class Matches(Protocol):
         """The whole call failed (`gas_total` was spent): record; `rows` is then empty."""
 
 
+class Scanned(Protocol):
+    """Outcome of a scan of packs: the rows that can be seen and match, which are made into Python's objects when they are asked for."""
+
+    @property
+    def looked(self) -> int:
+        """How many rows could be seen."""
+
+    @property
+    def count(self) -> int:
+        """How many of them match."""
+
+    @property
+    def errors(self) -> int: ...
+
+    @property
+    def first_error(self) -> bytes | None:
+        """Error record of the first row with an error."""
+
+    @property
+    def gas(self) -> int: ...
+
+    @property
+    def error(self) -> bytes | None:
+        """The whole call failed (`gas_total` was spent): record; nothing matches then."""
+
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        """Id and row of each that matches."""
+
+    def keys(self, paths: Sequence[str]) -> list[bytes]:
+        """The keys (`order`) of the values at some paths, row by row, of those that match."""
+
+
 class Evaluation(Protocol):
     """Outcome of `decide`, `apply` and `evaluate`: `value` is canonical JSON of the result, None unless it succeeded."""
 
@@ -203,6 +235,15 @@ class Program(Protocol):
         gas_total: int,
     ) -> Matches:
         """A filter over rows. `metas` has one document a row, or None for empty maps."""
+
+    def scan(self, packs: Sequence[bytes], after: bytes, named: tuple[str, str] | None, gas_per_row: int, gas_total: int) -> Scanned:
+        """A filter over the rows of packs (`aggregate.engine.packs`) that can be seen, those after an id (b"": all).
+
+        `named` is the tenant and the type, where the filter looks at `meta`: it then has `id`, `tenant_id`, `type` and `version`.
+
+        Raises:
+            ValueError: something is no pack.
+        """
 
 
 class Engine(Protocol):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aggregate.engine import order
+from aggregate.engine.packs import SHAPED, VISIBLE
 from aggregate.errors import Unavailable
 from aggregate.query.definitions import Definitions, TypeProjection, Unshapeable
 from aggregate.query.interface import Changed
@@ -16,13 +17,12 @@ from aggregate.query.stored import (
     FAILED,
     INDEX_TEXT,
     SEQUENCE,
-    SHAPED,
     TIME_SIZE,
-    VISIBLE,
+    Rows,
     StoredRow,
     cut_key,
     index_prefix,
-    row_key,
+    row_prefix,
     sequence_prefix,
 )
 from aggregate.query.view import row_of
@@ -98,17 +98,17 @@ class _Writing:
 
     def __init__(self, transaction: Any, tell: bool) -> None:
         self._transaction = transaction
+        self._rows = Rows(transaction)
         self._tell = tell
         self._applied = Applied({}, 0)
 
     def run(self, work: Sequence[tuple[AggregateKey, TypeProjection, list[StoredMessage]]]) -> Applied:
         for key, projection, messages in work:
-            name = row_key(key)
-            raw = self._transaction.get(name)
-            old = None if raw is None else StoredRow.decode(bytes(raw))
+            raw = self._rows.get(row_prefix(key.tenant_id, key.aggregate_type), key.aggregate_id.bytes)
+            old = None if raw is None else StoredRow.decode(raw)
             new = self._folded(key, projection, old, messages)
             if new is not None:
-                self._put(key, projection, name, old, new)
+                self._put(key, projection, old, new)
         return self._applied
 
     def _folded(
@@ -144,16 +144,16 @@ class _Writing:
         flags = VISIBLE if projection.shape is None else VISIBLE | SHAPED
         return StoredRow(flags, fold.version, sequence, time, text, shown)
 
-    def _put(self, key: AggregateKey, projection: TypeProjection, name: bytes, old: StoredRow | None, new: StoredRow) -> None:
+    def _put(self, key: AggregateKey, projection: TypeProjection, old: StoredRow | None, new: StoredRow) -> None:
         put, delete = self._transaction.put, self._transaction.delete
-        value = new.encode()
-        put(name, value)
+        name, value = key.aggregate_id.bytes, new.encode()
+        self._rows.put(row_prefix(key.tenant_id, key.aggregate_type), name, value)
         changes = sequence_prefix(key.tenant_id)
         if old is not None:
             delete(changes + SEQUENCE.pack(old.sequence))
-        put(changes + SEQUENCE.pack(new.sequence), b"%b\0%b" % (key.aggregate_type.encode(), name[-16:]))
+        put(changes + SEQUENCE.pack(new.sequence), b"%b\0%b" % (key.aggregate_type.encode(), name))
         if projection.indexes:
-            self._index(key, projection.indexes, name[-16:], old, new)
+            self._index(key, projection.indexes, name, old, new)
         if self._tell:
             before = row_of(key, old.encode()) if old is not None and old.visible else None
             after = row_of(key, value) if new.visible else None

@@ -176,8 +176,8 @@ class QueryClient:
 
         def look(view: View) -> Summariser:
             summariser = Summariser(query)
-            for aggregate_type, documents in everything(view, question, budget, words, paths):
-                summariser.add(aggregate_type, documents)
+            for aggregate_type, hits in everything(view, question, budget, words, paths):
+                summariser.add(aggregate_type, hits)
             return summariser
 
         summariser, position = await self.projection.view(look)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, cast
 
-from aggregate.engine import Engine, Matches, Program
+from aggregate.engine import Engine, Matches, Program, Scanned
+from aggregate.engine.packs import scan
 from aggregate.errors import CompileError, ValidationError
 from aggregate.language import check
 from aggregate.language import compile as compile_source
@@ -17,12 +18,14 @@ from aggregate.language.tree import Expression, Name
 from aggregate.language.walk import within
 from aggregate.query.definitions import meta_of
 from aggregate.query.interface import Row
-from aggregate.types import AggregateKey
+from aggregate.query.stored import damaged
+from aggregate.types import AggregateKey, AggregateType, TenantId
 
 ROW_GAS: Final = 10_000
 CACHED: Final = 256
 MAX_BYTES: Final = 8192
 """Of a filter: it is compiled while others wait."""
+_NO_BOUND: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,18 @@ class Filter:
             metas = [meta_of(AggregateKey(row.tenant_id, row.aggregate_type, row.aggregate_id), row.version) for row in rows]
         found = self.program.matches([row.document.text for row in rows], metas, ROW_GAS, ROW_GAS * len(rows) + 1)
         return [flag == 1 for flag in found.rows]
+
+    def scan(
+        self, packs: Sequence[bytes], after: bytes, tenant_id: TenantId, aggregate_type: AggregateType, gas: int = _NO_BOUND
+    ) -> Scanned:
+        """The rows of packs of a type that can be seen, come after an id, and match. Raises Damaged."""
+        try:
+            if self.program is None:
+                return scan(packs, after)
+            named = (str(tenant_id), str(aggregate_type)) if self.needs_meta else None
+            return self.program.scan(packs, after, named, ROW_GAS, gas)
+        except ValueError as error:
+            raise damaged(error) from error
 
     def run(self, documents: Sequence[bytes], metas: Sequence[bytes] | None, gas: int) -> Matches:
         """The engine's outcome over documents. There must be a program."""

@@ -33,20 +33,16 @@ class Ordering:
         """Whether what is equal in all keys is ordered by type and id descending."""
         return bool(self.keys) and self.keys[-1].descending
 
-    def places(self, aggregate_type: AggregateType, ids: Sequence[bytes], documents: Sequence[bytes]) -> list[bytes]:
-        """The places of rows of a type."""
+    def places(self, aggregate_type: AggregateType, ids: Sequence[bytes], keys: Sequence[bytes]) -> list[bytes]:
+        """The places of rows of a type; `keys` are those of the values at `paths`, row by row."""
         ends = [self.end(aggregate_type, each) for each in ids]
         if not self.keys:
             return ends
-        count = len(self.keys)
-        found = order.order_keys(documents, self.paths, 0)
-        if not any(key.descending for key in self.keys):
-            return [b"".join(found[at * count : (at + 1) * count]) + end for at, end in enumerate(ends)]
-        turns = [key.descending for key in self.keys]
-        return [
-            b"".join([key.translate(_INVERTED) if turn else key for key, turn in zip(found[at * count :], turns, strict=False)]) + end
-            for at, end in enumerate(ends)
-        ]
+        count, turns = len(self.keys), [key.descending for key in self.keys]
+        own = [keys[at : at + count] for at in range(0, len(keys), count)]
+        if any(turns):
+            own = [[key.translate(_INVERTED) if turn else key for key, turn in zip(each, turns, strict=True)] for each in own]
+        return [b"".join(each) + end for each, end in zip(own, ends, strict=True)]
 
     def end(self, aggregate_type: AggregateType, name: bytes) -> bytes:
         """What a row's place ends with."""

@@ -192,7 +192,8 @@ class Projection:
 
     @asynccontextmanager
     async def reading(self, tenant_id: TenantId, aggregate_type: AggregateType | None, matcher: Matcher) -> AsyncIterator[StoreReading]:
-        """Open a read transaction. Raises Unavailable where there is no projection yet."""
+        """Open a read transaction; `matcher` is one of ours. Raises Unavailable where there is no projection yet."""
+        assert isinstance(matcher, Filter), "`matcher` gives them"
         store = self._serving()
         known = self._position
         with self._damage_told(), store.view() as view:
@@ -256,7 +257,9 @@ class Projection:
             except (AggregateError, OSError) as error:
                 self._trouble = str(error)
                 log.warning("the projection waits: %s", error)
-                if isinstance(error, StorageError):
+                if isinstance(error, Damaged):
+                    self._withdraw(str(error))
+                elif isinstance(error, StorageError):
                     await self._in_writer(self._stores.set_damaged_aside, str(error))
             except Exception as error:  # a defect of ours must not end queries for good
                 self._trouble = f"{type(error).__name__}: {error}"

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import TypeVar
 
+from aggregate.query.filters import Filter
 from aggregate.query.interface import Changed, Row
-from aggregate.query.projected import Matcher
-from aggregate.query.view import ID, View, id_of, row_of
+from aggregate.query.view import View, id_of, row_of
 from aggregate.stream.positions import sequence_of
 from aggregate.types import AggregateKey, AggregateType, TenantId
 
@@ -30,7 +30,7 @@ class StoreReading:
         tenant_id: TenantId,
         types: Sequence[AggregateType],
         only: AggregateType | None,
-        matcher: Matcher,
+        filter: Filter,  # noqa: A002 - what it is
         executor: Executor,
         position: str,
         incarnation: str,
@@ -39,7 +39,7 @@ class StoreReading:
         self._tenant_id = tenant_id
         self._types = types
         self._only = only
-        self._matcher = matcher
+        self._filter = filter
         self._executor = executor
         self._working: asyncio.Future[object] | None = None
         self.position = position
@@ -67,10 +67,9 @@ class StoreReading:
 
     def _pages(self) -> Iterator[list[Row]]:
         for aggregate_type in self._types:
-            for chunk in self._view.rows(self._tenant_id, aggregate_type):
-                rows = [row_of(AggregateKey(self._tenant_id, aggregate_type, id_of(key[-ID:])), raw) for key, raw in chunk]
-                flags = self._matcher.matches(rows)
-                yield [row for row, matches in zip(rows, flags, strict=True) if matches]
+            for packs in self._view.packs(self._tenant_id, aggregate_type):
+                found = self._filter.scan(packs, b"", self._tenant_id, aggregate_type).entries()
+                yield [row_of(AggregateKey(self._tenant_id, aggregate_type, id_of(name)), raw) for name, raw in found]
 
     async def _run(self, work: Callable[[], T]) -> T:
         working = asyncio.get_running_loop().run_in_executor(self._executor, work)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress, islice
+from itertools import islice
 from typing import Final
 
-from aggregate.query.budget import Budget
+from aggregate.query.budget import Budget, Hits
 from aggregate.query.constraints import EVERYTHING, constraints
 from aggregate.query.filters import Filter
 from aggregate.query.ordering import Ordering
-from aggregate.query.planner import ById, Candidates, InOrder, Plan, plan
+from aggregate.query.planner import ById, Candidates, InOrder, Plan, Scan, plan
 from aggregate.query.view import FIRST_CHUNK, ID, LONGEST_CHUNK, Entry, View
 from aggregate.types import AggregateType, TenantId
 
@@ -58,10 +58,8 @@ def page(view: View, asked: Question, after: bytes, count: int, budget: Budget) 
     return heapq.nsmallest(count, found, key=lambda each: each.place), words, paths
 
 
-def everything(
-    view: View, asked: Question, budget: Budget, words: list[str], paths: list[str]
-) -> Iterator[tuple[AggregateType, list[bytes]]]:
-    """The documents of all rows that match, some at a time; `words` and `paths` get what `page` returns of them.
+def everything(view: View, asked: Question, budget: Budget, words: list[str], paths: list[str]) -> Iterator[tuple[AggregateType, Hits]]:
+    """All rows that match, some at a time; `words` and `paths` get what `page` returns of them.
 
     Raises:
         Overloaded, DeadlineExceeded, StorageError.
@@ -71,8 +69,8 @@ def everything(
         way = plan(view, asked.tenant_id, aggregate_type, demands, asked.order, whole=True)
         words.append(f"{aggregate_type}: {_told(way)}")
         paths.append(way.path)
-        for entries in _entries(view, asked, aggregate_type, way, b""):
-            yield aggregate_type, list(compress(*budget.hits(asked.filter, asked.tenant_id, aggregate_type, entries)))
+        for hits in _hits(view, asked, aggregate_type, way, b"", budget):
+            yield aggregate_type, hits
 
 
 def _of_type(
@@ -81,11 +79,11 @@ def _of_type(
     """The first `count` rows of a type after a place, in order."""
     ends_early = isinstance(way, InOrder) or not asked.order.keys
     found: list[Found] = []
-    for entries in _entries(view, asked, aggregate_type, way, after):
-        documents, hits = budget.hits(asked.filter, asked.tenant_id, aggregate_type, entries)
-        matches = [(key[-ID:], raw) for key, raw in compress(entries, hits)]
-        places = asked.order.places(aggregate_type, [name for name, _ in matches], list(compress(documents, hits)))
-        found += [Found(place, aggregate_type, name, raw) for place, (name, raw) in zip(places, matches, strict=True) if place > after]
+    for hits in _hits(view, asked, aggregate_type, way, after, budget):
+        entries = hits.entries()
+        keys = hits.keys(asked.order.paths) if asked.order.keys else []
+        places = asked.order.places(aggregate_type, [name for name, _ in entries], keys)
+        found += [Found(place, aggregate_type, name, raw) for place, (name, raw) in zip(places, entries, strict=True) if place > after]
         if ends_early and len(found) >= count:
             return found[:count]
         if len(found) > count + SLACK:
@@ -93,27 +91,37 @@ def _of_type(
     return found if ends_early else heapq.nsmallest(count, found, key=lambda each: each.place)
 
 
-def _entries(view: View, asked: Question, aggregate_type: AggregateType, way: Plan, after: bytes) -> Iterator[list[Entry]]:
-    """The rows along a way, some at a time. Those before the place `after` may be left out."""
-    tenant_id = asked.tenant_id
+def _hits(view: View, asked: Question, aggregate_type: AggregateType, way: Plan, after: bytes, budget: Budget) -> Iterator[Hits]:
+    """The rows along a way that match, some at a time. Those before the place `after` may be left out."""
     first = _first_id(aggregate_type, after) if not asked.order.keys else b""
     if first is None:
         return
+    if isinstance(way, Scan):
+        for packs in view.packs(asked.tenant_id, aggregate_type, first):
+            yield budget.scan(asked.filter, asked.tenant_id, aggregate_type, packs, first)
+    else:
+        for entries in _entries(view, asked, aggregate_type, way, first, after):
+            yield budget.hits(asked.filter, asked.tenant_id, aggregate_type, entries)
+
+
+def _entries(
+    view: View, asked: Question, aggregate_type: AggregateType, way: Candidates | InOrder | ById, first: bytes, after: bytes
+) -> Iterator[list[Entry]]:
+    """The rows along an index, some at a time."""
+    tenant_id = asked.tenant_id
     if isinstance(way, Candidates):
         yield from _fetched(view, tenant_id, aggregate_type, [name for name in way.ids if name > first] if first else way.ids)
     elif isinstance(way, InOrder):
         ids = (entry[-ID:] for chunk in _index_order(view, asked, aggregate_type, way, after) for entry in chunk)
         size = FIRST_CHUNK
         while chunk := list(islice(ids, size)):
-            yield _in_order(view.fetch(tenant_id, aggregate_type, chunk), chunk)
+            yield view.fetch(tenant_id, aggregate_type, chunk)
             size = min(2 * size, LONGEST_CHUNK)
-    elif isinstance(way, ById):
+    else:
         low, high = way.value
         start = low + first + b"\0" if first else low
         for found in view.entries(tenant_id, aggregate_type, way.index, start, high):
             yield view.fetch(tenant_id, aggregate_type, [entry[-ID:] for entry in found])
-    else:
-        yield from view.rows(tenant_id, aggregate_type, first)
 
 
 def _index_order(view: View, asked: Question, aggregate_type: AggregateType, way: InOrder, after: bytes) -> Iterator[list[bytes]]:
@@ -141,12 +149,6 @@ def _fetched(view: View, tenant_id: TenantId, aggregate_type: AggregateType, ids
         yield view.fetch(tenant_id, aggregate_type, ids[at : at + size])
         at += size
         size = min(2 * size, LONGEST_CHUNK)
-
-
-def _in_order(entries: list[Entry], ids: list[bytes]) -> list[Entry]:
-    """Entries in the order of `ids`."""
-    by_id = {entry[0][-ID:]: entry for entry in entries}
-    return [by_id[name] for name in ids if name in by_id]
 
 
 def _told(way: Plan) -> str:

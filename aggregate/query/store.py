@@ -28,6 +28,10 @@ COMPLETE: Final = b"mcomplete"
 T = TypeVar("T")
 
 
+class OtherFormat(StorageError):
+    """The store was written by another version of this: nothing here reads it."""
+
+
 class Store:
     """A projection on disk. Read from any thread, written from one.
 
@@ -44,7 +48,7 @@ class Store:
         """Open what stands in `folder`, or begin it (then `describe` it).
 
         Raises:
-            StorageError: it cannot be opened.
+            OtherFormat, StorageError: it cannot be opened.
         """
         self.folder = folder
         self._environment = Environment(folder, MAP_SIZE, check=check, metasync=False)
@@ -55,7 +59,11 @@ class Store:
         self.indexes: Mapping[AggregateType, tuple[str, ...]] = {}
         self.canary: Canary | None = None
         self.complete = False
-        self._load()
+        try:
+            self._load()
+        except BaseException:
+            self._environment.close()
+            raise
 
     def is_damaged(self) -> bool:
         """Whether the files can be read no more."""
@@ -151,7 +159,7 @@ class Store:
         if found[0]:
             about = json.loads(found[0])
             if about.get("format") != FORMAT:
-                raise StorageError(f"{self.folder}: a projection of format {about.get('format')}")
+                raise OtherFormat(f"{self.folder}: a projection of format {about.get('format')}")
             self.incarnation = str(about["digest"])
             self.indexes = {AggregateType(name): tuple(paths) for name, paths in about["types"].items()}
         self.canary = _canary(found[1]) if found[1] else None

@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from aggregate.errors import StorageError
 from aggregate.query.definitions import Definitions
-from aggregate.query.store import Store
+from aggregate.query.store import OtherFormat, Store
 
 
 class Stores:
@@ -81,7 +82,11 @@ class Stores:
     def _open_older(self, folder: Path) -> None:
         """Answer from a projection of other definitions until the new one is built; what cannot answer is deleted."""
         with contextlib.suppress(StorageError, ValueError, KeyError):
-            store = Store(folder, check=self._check)
+            try:
+                store = Store(folder, check=self._check)
+            except OtherFormat:
+                shutil.rmtree(folder, ignore_errors=True)
+                return
             if self.served is None and store.complete and set(self._definitions.types) <= set(store.indexes):
                 self.served = store
             else:

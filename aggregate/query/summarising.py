@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from aggregate.engine import order
 from aggregate.errors import ValidationError
+from aggregate.query.budget import Hits
 from aggregate.query.interface import Group, Query, Summary
 from aggregate.types import AggregateType
 
@@ -26,7 +26,7 @@ class Summariser:
         if not query.group_by:
             self._group([])
 
-    def add(self, aggregate_type: AggregateType, documents: Sequence[bytes]) -> None:
+    def add(self, aggregate_type: AggregateType, hits: Hits) -> None:
         """Take in rows of a type.
 
         Raises:
@@ -35,10 +35,10 @@ class Summariser:
         width = len(self._paths)
         if not width:  # nothing but `count`
             for gathered in self._group([]):
-                gathered.count(len(documents))
+                gathered.count(hits.count)
             return
-        keys = order.order_keys(documents, self._paths, 0)
-        for at in range(len(documents)):
+        keys = hits.keys(self._paths)
+        for at in range(hits.count):
             own = keys[at * width : (at + 1) * width]
             values = iter(own[self._by :])
             for gathered in self._group(own[: self._by]):

@@ -7,17 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
+from aggregate.engine.packs import VISIBLE
 from aggregate.query.interface import Row
-from aggregate.query.stored import AFTER, HEAD, SEQUENCE, VISIBLE, cut_key, index_prefix, row_key, row_prefix, sequence_prefix, shown_of
+from aggregate.query.stored import AFTER, SEQUENCE, Rows, StoredRow, cut_key, damaged, index_prefix, row_prefix, sequence_prefix
 from aggregate.stream.positions import position_of
 from aggregate.types import AggregateId, AggregateKey, AggregateType, Document, TenantId
 
 FIRST_CHUNK: Final = 128
 LONGEST_CHUNK: Final = 4096
+FIRST_PACKS: Final = 4
+MOST_PACKS: Final = 64
+"""Of some 40 small rows each: what is looked at must lie in a processor's cache."""
 ID: Final = 16
 
 Entry = tuple[bytes, bytes]
-"""The key of a row, which ends with its id, and what is stored of it."""
+"""The id of a row, and what is stored of it."""
 
 
 class View:
@@ -31,26 +35,28 @@ class View:
 
     def __init__(self, transaction: Any, sequence: int, indexes: Mapping[AggregateType, tuple[str, ...]], incarnation: str) -> None:
         self._transaction = transaction
+        self._rows = Rows(transaction)
         self.sequence = sequence
         self.indexes = indexes
         self.incarnation = incarnation
 
     def row(self, key: AggregateKey) -> Row | None:
         """One row, None where a query sees none."""
-        raw = self._transaction.get(row_key(key))
+        raw = self._stored(key)
         return row_of(key, raw) if raw is not None and raw[0] & VISIBLE else None
 
-    def rows(self, tenant_id: TenantId, aggregate_type: AggregateType, after: bytes = b"") -> Iterator[list[Entry]]:
-        """The rows of a type that can be seen, by id, some at a time; those after an id (16 bytes)."""
+    def packs(self, tenant_id: TenantId, aggregate_type: AggregateType, after: bytes = b"") -> Iterator[list[bytes]]:
+        """The packs of a type's rows, by id, some at a time; those that may have rows after an id (16 bytes)."""
         prefix = row_prefix(tenant_id, aggregate_type)
-        for chunk in self._walk(prefix, prefix + (after + b"\0" if after else b""), prefix + AFTER, values=True):
-            yield [entry for entry in chunk if entry[1][0] & VISIBLE]
+        low = prefix + (after + b"\0" if after else b"")
+        for chunk in self._walk(low, prefix + AFTER, values=True, sizes=(FIRST_PACKS, MOST_PACKS)):
+            yield [pack for _, pack in chunk]
 
     def fetch(self, tenant_id: TenantId, aggregate_type: AggregateType, ids: Sequence[bytes]) -> list[Entry]:
         """The rows with these ids that can be seen, in the order of the ids."""
-        prefix = row_prefix(tenant_id, aggregate_type)
-        found = self._transaction.cursor().getmulti([prefix + each for each in ids])
-        return [entry for entry in found if entry[1][0] & VISIBLE]
+        prefix, get = row_prefix(tenant_id, aggregate_type), self._rows.get
+        found = [(name, get(prefix, name)) for name in ids]
+        return [(name, raw) for name, raw in found if raw is not None and raw[0] & VISIBLE]
 
     def entries(
         self, tenant_id: TenantId, aggregate_type: AggregateType, index: int, low: bytes, high: bytes, *, backwards: bool = False
@@ -58,7 +64,7 @@ class View:
         """The entries of an index (key of the value, then the id) from `low` to before `high`, some at a time."""
         prefix = index_prefix(tenant_id, aggregate_type, index)
         at = len(prefix)
-        for chunk in self._walk(prefix, prefix + low, prefix + high, values=False, backwards=backwards):
+        for chunk in self._walk(prefix + low, prefix + high, values=False, backwards=backwards):
             yield [key[at:] for key in chunk]
 
     def cut_entries(self, tenant_id: TenantId, aggregate_type: AggregateType, index: int) -> int:
@@ -74,17 +80,30 @@ class View:
         """
         prefix = sequence_prefix(tenant_id)
         found: list[tuple[Row | None, Row | None]] = []
-        for chunk in self._walk(prefix, prefix + SEQUENCE.pack(after + 1), prefix + AFTER, values=True):
+        for chunk in self._walk(prefix + SEQUENCE.pack(after + 1), prefix + AFTER, values=True):
             for _, name in chunk:
                 key = AggregateKey(tenant_id, AggregateType(name[: -ID - 1].decode()), id_of(name[-ID:]))
                 if aggregate_type in {None, key.aggregate_type}:
-                    raw = self._transaction.get(row_key(key))
+                    raw = self._stored(key)
+                    if raw is None:
+                        raise damaged(ValueError(f"{key} has changed and is not there"))
                     found.append((None, row_of(key, raw)) if raw[0] & VISIBLE else (row_of(key, raw, hidden=True), None))
             if len(found) > most:
                 return None
         return found
 
-    def _walk(self, prefix: bytes, low: bytes, high: bytes, *, values: bool, backwards: bool = False) -> Iterator[list[Any]]:
+    def _stored(self, key: AggregateKey) -> bytes | None:
+        return self._rows.get(row_prefix(key.tenant_id, key.aggregate_type), key.aggregate_id.bytes)
+
+    def _walk(
+        self,
+        low: bytes,
+        high: bytes,
+        *,
+        values: bool,
+        backwards: bool = False,
+        sizes: tuple[int, int] = (FIRST_CHUNK, LONGEST_CHUNK),
+    ) -> Iterator[list[Any]]:
         """Keys (with their values) from `low` to before `high`: chunks that get longer, made without running Python for each key."""
         cursor = self._transaction.cursor()
         if backwards:
@@ -97,7 +116,7 @@ class View:
             if not cursor.set_range(low):
                 return
             items = cursor.iternext(keys=True, values=values)
-        size = FIRST_CHUNK
+        size, longest = sizes
         while chunk := list(islice(items, size)):
             outer = chunk[-1][0] if values else chunk[-1]
             if (outer < low) if backwards else (outer >= high):
@@ -106,7 +125,7 @@ class View:
                     yield inside
                 return
             yield chunk
-            size = min(2 * size, LONGEST_CHUNK)
+            size = min(2 * size, longest)
 
 
 def id_of(raw: bytes) -> AggregateId:
@@ -116,6 +135,6 @@ def id_of(raw: bytes) -> AggregateId:
 
 def row_of(key: AggregateKey, raw: bytes, *, hidden: bool = False) -> Row:
     """A stored row as a query gives it; `hidden`: without its document."""
-    _, _, version, sequence, time = HEAD.unpack_from(raw)
-    document = Document(b"null" if hidden else shown_of(raw))
-    return Row(key.tenant_id, key.aggregate_type, key.aggregate_id, version, document, position_of(sequence), time.decode())
+    row = StoredRow.decode(raw)
+    document = Document(b"null" if hidden else row.shown)
+    return Row(key.tenant_id, key.aggregate_type, key.aggregate_id, row.version, document, position_of(row.sequence), row.time.decode())

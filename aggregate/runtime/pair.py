@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aggregate.engine.interface import CommitFold, Decision, Engine, Evaluation, Fold, FoldExpectation, Matches, Program, State
+from aggregate.engine.interface import CommitFold, Decision, Engine, Evaluation, Fold, FoldExpectation, Matches, Program, Scanned, State
 from aggregate.runtime.outcomes import record_of_execute
 from aggregate.types.json import canonical
 
@@ -105,6 +105,10 @@ class PairProgram:
     def matches(self, states: Sequence[State | bytes], metas: Sequence[bytes] | None, gas_per_row: int, gas_total: int) -> Matches:
         """Raises ValueError: this is no filter."""
         return self._decide.matches(states, metas, gas_per_row, gas_total)
+
+    def scan(self, packs: Sequence[bytes], after: bytes, named: tuple[str, str] | None, gas_per_row: int, gas_total: int) -> Scanned:
+        """Raises ValueError: this is no filter."""
+        return self._decide.scan(packs, after, named, gas_per_row, gas_total)
 
 
 def split_events(text: bytes) -> tuple[list[bytes], list[str]]:

@@ -22,6 +22,7 @@ use crate::machine::PANIC;
 use crate::program::{self, Given, record_of};
 use crate::results::{CommitFold, Decision, Evaluation, Fold, Matches, State};
 use crate::rows::{self, canonical};
+use crate::scanning::{Named, Scanned, scan};
 use crate::state;
 
 /// Run it; None where it panicked. Nothing that it touched is used after that.
@@ -271,6 +272,22 @@ impl Program {
         let outcome = py.detach(|| guarded(|| self.0.matches(rows, metas, gas_per_row, gas_total)));
         let failed = || rows::Matches { error: Some(bug_record()), ..rows::Matches::default() };
         Ok(Matches(outcome.unwrap_or_else(failed)))
+    }
+
+    #[pyo3(signature = (packs, after, named, gas_per_row, gas_total))]
+    fn scan(
+        &self,
+        py: Python<'_>,
+        packs: Vec<PyBackedBytes>,
+        after: &[u8],
+        named: Option<Named>,
+        gas_per_row: u64,
+        gas_total: u64,
+    ) -> PyResult<Scanned> {
+        self.want(&[Kind::Filter])?;
+        let filter = Some((&self.0, named.as_ref(), gas_per_row, gas_total));
+        let failed = || Ok(Scanned::failed(bug_record()));
+        Scanned::new(py, packs, |packs| guarded(|| scan(packs, after, filter)).unwrap_or_else(failed))
     }
 }
 

@@ -40,6 +40,7 @@ mod operations;
 mod operators;
 mod order_key;
 mod outcome;
+mod packs;
 mod program;
 mod quick;
 mod reads;
@@ -47,6 +48,7 @@ mod results;
 mod ring;
 mod rows;
 mod scan;
+mod scanning;
 mod scratch;
 mod share;
 mod skim;
@@ -76,6 +78,11 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<results::CommitFold>()?;
     module.add_class::<results::Matches>()?;
     module.add_class::<ring::HashRing>()?;
+    module.add_class::<scanning::Scanned>()?;
     module.add_function(wrap_pyfunction!(order_key::order_keys, module)?)?;
+    module.add_function(wrap_pyfunction!(packs::pack_find, module)?)?;
+    module.add_function(wrap_pyfunction!(packs::pack_put, module)?)?;
+    module.add_function(wrap_pyfunction!(packs::pack_rows, module)?)?;
+    module.add_function(wrap_pyfunction!(scanning::pack_scan, module)?)?;
     module.add_function(wrap_pyfunction!(engine::_panic_for_tests, module)?)
 }

@@ -31,8 +31,16 @@ pub fn order_keys<'py>(
     paths: Vec<String>,
     most: usize,
 ) -> PyResult<Bound<'py, PyList>> {
-    let documents = Items::texts(documents)?;
-    let documents = documents.slices();
+    keys_of(py, Items::texts(documents)?.slices(), &paths, most)
+}
+
+/// The keys of the values at `paths` in each document, document by document.
+pub fn keys_of<'py>(
+    py: Python<'py>,
+    documents: &[&[u8]],
+    paths: &[String],
+    most: usize,
+) -> PyResult<Bound<'py, PyList>> {
     let paths: Vec<Vec<Vec<u8>>> = paths.iter().map(|path| path.split('.').map(quoted).collect()).collect();
     let made = py.detach(|| {
         let mut keys = Vec::new();

@@ -14,6 +14,7 @@ import lmdb
 import aggregate.engine
 from aggregate.config import AggregateManifest, Settings
 from aggregate.config.manifest import Projection as ProjectionConfig
+from aggregate.engine import packs
 from aggregate.handler import AggregateHandler
 from aggregate.node import register
 from aggregate.query.client import QueryClient
@@ -113,10 +114,16 @@ async def queries(folder: Path, log: Log, **options: Any) -> AsyncIterator[Query
 
 
 def contents(folder: Path) -> dict[bytes, bytes]:
-    """All of a store but how far it is."""
+    """All of a store but how far it is, however its rows are packed."""
     (store,) = stores(folder)
+    found: dict[bytes, bytes] = {}
     with lmdb.open(str(store), readonly=True, lock=False) as env, env.begin() as transaction:
-        return {key: value for key, value in transaction.cursor() if not key.startswith(b"m")}
+        for key, value in transaction.cursor():
+            if key.startswith(b"r"):
+                found |= {key[:-16] + name: row for name, row in packs.rows(value)}
+            elif not key.startswith(b"m"):
+                found[key] = value
+    return found
 
 
 def stores(folder: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from aggregate.engine.pure.json_reader import read
 from aggregate.engine.pure.json_writer import write
 from aggregate.engine.pure.load import Loaded, slots_of
 from aggregate.engine.pure.outcome import check_events, check_typed, write_events
+from aggregate.engine.pure.packs import Scanned, filtered
 from aggregate.engine.pure.results import CommitFold, Decision, Evaluation, Fold, Matches, State
 from aggregate.engine.pure.scope import UNBOUND, Function
 from aggregate.engine.pure.value import MAPS, MAX_TEXT, Value, type_name
@@ -192,6 +193,10 @@ class Program:
                 first = first or failure.record(call.used)
             used += call.used
         return Matches(bytes(rows), errors, first, used)
+
+    def scan(self, packs: Sequence[bytes], after: bytes, named: tuple[str, str] | None, gas_per_row: int, gas_total: int) -> Scanned:
+        self._want("filter")
+        return filtered(self, packs, after, named, gas_per_row, gas_total)
 
     def _evaluated(self, call: Call, state: Value, meta: Value) -> str:
         """The canonical text of the value; an expression pays for it as output."""
