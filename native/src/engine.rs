@@ -22,7 +22,7 @@ use crate::machine::PANIC;
 use crate::program::{self, Given, record_of};
 use crate::results::{CommitFold, Decision, Evaluation, Fold, Matches, State};
 use crate::rows::{self, canonical};
-use crate::scanning::{Named, Scanned, scan};
+use crate::scanning::{Named, Scanned, filtered};
 use crate::state;
 
 /// Run it; None where it panicked. Nothing that it touched is used after that.
@@ -285,9 +285,11 @@ impl Program {
         gas_total: u64,
     ) -> PyResult<Scanned> {
         self.want(&[Kind::Filter])?;
-        let filter = Some((&self.0, named.as_ref(), gas_per_row, gas_total));
+        let gas = (gas_per_row, gas_total);
         let failed = || Ok(Scanned::failed(bug_record()));
-        Scanned::new(py, packs, |packs| guarded(|| scan(packs, after, filter)).unwrap_or_else(failed))
+        Scanned::new(py, packs, |packs| {
+            guarded(|| filtered(&self.0, packs, after, named.as_ref(), gas)).unwrap_or_else(failed)
+        })
     }
 }
 

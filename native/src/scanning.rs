@@ -9,59 +9,75 @@ use pyo3::types::{PyBytes, PyList};
 use crate::order_key;
 use crate::packs::{Broken, Pack, Row, seen, version};
 use crate::program::{Given, Program};
-use crate::rows::Matches;
+use crate::rows::{RowFilter, Rows};
 
 /// What all rows of a scan have in common of what a filter sees as `meta`: tenant and type. They hold nothing that JSON would escape.
 pub type Named = (String, String);
 
-/// A row that can be seen: its pack, its place there, its document.
-#[derive(Clone, Copy)]
-struct Seen<'a> {
-    pack: u32,
-    place: u32,
-    document: &'a [u8],
-}
-
-/// Rows that match, of packs that others hold: which, and where their documents stand.
+/// Rows that match, of packs that others hold: which, as pack and place in it.
 #[derive(Default)]
 pub struct Outcome {
     looked: usize,
     hits: Vec<(u32, u32)>,
-    matches: Matches,
+    errors: usize,
+    first_error: Option<Vec<u8>>,
+    gas: u64,
+    error: Option<Vec<u8>>,
 }
 
-/// All rows that can be seen, or those of them that a filter takes.
-pub fn scan(
+/// All rows that can be seen.
+fn everything(packs: &[&[u8]], after: &[u8]) -> Result<Outcome, Broken> {
+    let mut hits = Vec::new();
+    walk(packs, after, |spot, _, _| hits.push(spot))?;
+    Ok(Outcome { looked: hits.len(), hits, ..Outcome::default() })
+}
+
+/// The rows that can be seen and that a filter takes.
+pub fn filtered(
+    program: &Program,
     packs: &[&[u8]],
     after: &[u8],
-    filter: Option<(&Program, Option<&Named>, u64, u64)>,
+    named: Option<&Named>,
+    (row_gas, total_gas): (u64, u64),
 ) -> Result<Outcome, Broken> {
-    let opened: Vec<Pack<'_>> = packs.iter().map(|raw| Pack::open(raw)).collect::<Result<_, _>>()?;
-    let mut found = Vec::with_capacity(opened.iter().map(Pack::len).sum());
-    for (number, pack) in opened.iter().enumerate() {
+    let mut rows = Rows::new(RowFilter::new(program), row_gas, total_gas);
+    let (mut looked, mut hits, mut error) = (0, Vec::new(), None);
+    walk(packs, after, |spot, (id, row), document| {
+        looked += 1;
+        if error.is_some() {
+            return;
+        }
+        let meta = named.map(|named| meta_of(id, named, version(row)));
+        match rows.matches(Given::Text(document), meta.as_deref()) {
+            Ok(Some(true)) => hits.push(spot),
+            Ok(_) => {}
+            Err(record) => error = Some(record),
+        }
+    })?;
+    if error.is_some() {
+        return Ok(Outcome { looked, error, gas: total_gas, ..Outcome::default() });
+    }
+    let Rows { errors, first_error, gas, .. } = rows;
+    Ok(Outcome { looked, hits, errors, first_error, gas, error })
+}
+
+/// Show every row that can be seen and comes after an id: where it is, all of it, its document.
+fn walk<'a>(
+    packs: &[&'a [u8]],
+    after: &[u8],
+    mut show: impl FnMut((u32, u32), Row<'a>, &'a [u8]),
+) -> Result<(), Broken> {
+    for (number, raw) in packs.iter().enumerate() {
+        let pack = Pack::open(raw)?;
         let first = if after.is_empty() { 0 } else { pack.place_after(after) };
         for place in first..pack.len() {
-            if let Some(document) = seen(pack.row(place))? {
-                found.push(Seen { pack: number as u32, place: place as u32, document });
+            let row = pack.row(place);
+            if let Some(document) = seen(row)? {
+                show((number as u32, place as u32), (pack.id(place), row), document);
             }
         }
     }
-    let spot = |row: &Seen<'_>| (row.pack, row.place);
-    let Some((program, named, row_gas, total_gas)) = filter else {
-        return Ok(Outcome { looked: found.len(), hits: found.iter().map(spot).collect(), ..Outcome::default() });
-    };
-    let documents: Vec<Given<'_>> = found.iter().map(|row| Given::Text(row.document)).collect();
-    let metas: Option<Vec<Vec<u8>>> = named.map(|named| {
-        let meta = |row: &Seen<'_>| {
-            let (pack, place) = (&opened[row.pack as usize], row.place as usize);
-            meta_of(pack.id(place), named, version(pack.row(place)))
-        };
-        found.iter().map(meta).collect()
-    });
-    let metas: Option<Vec<&[u8]>> = metas.as_ref().map(|metas| metas.iter().map(Vec::as_slice).collect());
-    let matches = program.matches(&documents, metas.as_deref(), row_gas, total_gas);
-    let hits = found.iter().zip(&matches.rows).filter(|(_, flag)| **flag == 1).map(|(row, _)| spot(row)).collect();
-    Ok(Outcome { looked: found.len(), hits, matches })
+    Ok(())
 }
 
 fn meta_of(id: &[u8], (tenant, kind): &Named, version: u64) -> Vec<u8> {
@@ -94,7 +110,7 @@ impl Scanned {
     }
 
     pub fn failed(error: Vec<u8>) -> Outcome {
-        Outcome { matches: Matches { error: Some(error), ..Matches::default() }, ..Outcome::default() }
+        Outcome { error: Some(error), ..Outcome::default() }
     }
 
     /// Id and row of each hit.
@@ -122,22 +138,22 @@ impl Scanned {
 
     #[getter]
     fn errors(&self) -> usize {
-        self.outcome.matches.errors
+        self.outcome.errors
     }
 
     #[getter]
     fn first_error<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.outcome.matches.first_error.as_ref().map(|text| PyBytes::new(py, text))
+        self.outcome.first_error.as_ref().map(|text| PyBytes::new(py, text))
     }
 
     #[getter]
     fn gas(&self) -> u64 {
-        self.outcome.matches.gas
+        self.outcome.gas
     }
 
     #[getter]
     fn error<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.outcome.matches.error.as_ref().map(|text| PyBytes::new(py, text))
+        self.outcome.error.as_ref().map(|text| PyBytes::new(py, text))
     }
 
     fn entries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
@@ -154,5 +170,5 @@ impl Scanned {
 
 #[pyfunction]
 pub fn pack_scan(py: Python<'_>, packs: Vec<PyBackedBytes>, after: &[u8]) -> PyResult<Scanned> {
-    Scanned::new(py, packs, |packs| scan(packs, after, None))
+    Scanned::new(py, packs, |packs| everything(packs, after))
 }
