@@ -7,7 +7,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aggregate.engine import get
@@ -30,6 +30,7 @@ IDS = st.integers(0, 40).map(lambda number: number.to_bytes(16, "big")) | st.bin
 ROWS = st.binary(max_size=90)
 PUTS = st.lists(st.tuples(IDS, ROWS), min_size=1, max_size=40)
 MOST = 300
+unhurried = settings(deadline=None)
 TIME = b"2026-01-31T12:00:00.000Z"
 
 
@@ -57,6 +58,7 @@ def test_a_pack_is_laid_out_as_it_is_written_down(twin: Any) -> None:
 
 
 @pytest.mark.parametrize("twin", TWINS)
+@unhurried
 @given(puts=PUTS)
 def test_packs_hold_what_was_put(twin: Any, puts: list[tuple[bytes, bytes]]) -> None:
     packs = packed(twin, puts)
@@ -78,12 +80,14 @@ def test_ids_that_ascend_fill_packs_and_a_large_row_has_its_own(twin: Any) -> No
 
 
 @needs_native
+@unhurried
 @given(puts=PUTS, most=st.integers(1, 600))
 def test_twins_make_the_same_packs(puts: list[tuple[bytes, bytes]], most: int) -> None:
     assert packed(native, puts, most) == packed(pure, puts, most)
 
 
 @needs_native
+@unhurried
 @given(puts=PUTS, data=st.data())
 def test_twins_take_and_refuse_the_same_bytes(puts: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
     pack = bytearray(packed(pure, puts)[0])
@@ -154,6 +158,7 @@ def test_what_is_no_row_is_refused_by_a_scan(twin: Any, row: bytes) -> None:
 
 
 @pytest.mark.parametrize("twin", TWINS)
+@unhurried
 @given(states=st.lists(st.tuples(documents, st.sampled_from([0, 1, 3, 2, 4])), max_size=20), after=st.integers(-1, 20))
 def test_a_scan_gives_what_can_be_seen(twin: Any, states: list[tuple[Any, int]], after: int) -> None:
     puts = [(number.to_bytes(16, "big"), stored(state, flags)) for number, (state, flags) in enumerate(states)]
@@ -177,6 +182,7 @@ FILTERS = [
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+@unhurried
 @given(
     states=st.lists(documents, max_size=20),
     source=st.sampled_from(FILTERS),
@@ -199,6 +205,7 @@ def test_a_scan_through_a_filter_is_what_matches_says(engine: str, states: list[
 
 
 @needs_native
+@unhurried
 @given(states=st.lists(st.tuples(documents, st.sampled_from([0, 1, 3])), max_size=20), source=st.sampled_from(FILTERS))
 def test_twins_scan_alike(states: list[tuple[Any, int]], source: str) -> None:
     puts = [(number.to_bytes(16, "big"), stored(state, flags)) for number, (state, flags) in enumerate(states)]

@@ -68,7 +68,7 @@ WRITES = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(batches=st.lists(WRITES, max_size=3))
 def test_what_was_put_is_what_readers_find(batches: list[list[tuple[TenantId, AggregateType, int, int, bool]]]) -> None:
     written: Written = {}
