@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
@@ -16,6 +17,10 @@ from aggregate.types.canary import Canary
 
 MOST_MESSAGES: Final = 8192
 MOST_BYTES: Final = 32 << 20
+GATHER: Final = 0.02
+"""Seconds that messages gather at most: a transaction costs a write to the disk, and turns of the interpreter, whatever is in it."""
+MANY: Final = 512
+"""Messages that are worth a batch."""
 ATTEMPTS: Final = 8
 FIRST_PAUSE: Final = 0.05
 """A canary that is not there may be a server that is behind: it is asked again, for some 12 seconds in all."""
@@ -68,6 +73,14 @@ class Follower:
         if self._failure is not None:
             raise self._failure
         return None
+
+    async def gather(self, hurry: asyncio.Event) -> None:
+        """Let a batch grow, unless somebody is in a hurry, or it is large, or the subscription has ended."""
+        if len(self._batch.messages) >= MANY or not self._room.is_set() or self._failure is not None:
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GATHER):
+                await hurry.wait()
 
     def interrupt(self) -> None:
         """End a wait for the next batch."""

@@ -99,6 +99,8 @@ class Projection:
         self._doubt = False
         self._replaced = ""
         self._moved = asyncio.Event()
+        self._awaited = 0
+        self._hurry = asyncio.Event()
         self._listeners: list[Listener] = []
         self._follower: Follower | None = None
         self._marking: asyncio.Task[None] | None = None
@@ -213,6 +215,18 @@ class Projection:
     async def reach(self, position: str, deadline: float) -> None:
         """Wait until the projection has come to a position of the log. Raises DeadlineExceeded, ValidationError (no position)."""
         wanted = self._stream.sequence(position)
+        if self._answering is not None and self._position >= wanted:
+            return
+        self._awaited += 1
+        self._hurry.set()
+        try:
+            await self._reached(position, wanted, deadline)
+        finally:
+            self._awaited -= 1
+            if not self._awaited:
+                self._hurry.clear()
+
+    async def _reached(self, position: str, wanted: int, deadline: float) -> None:
         while self._answering is None or self._position < wanted:
             moved = self._moved
             try:
@@ -289,6 +303,8 @@ class Projection:
                         self._doubt = False
                         return
                     await self._take(store, applier, batch.messages, batch.sequence)
+                    if batch.sequence >= self._target:
+                        await follower.gather(self._hurry)
                     if self._stores.building is not None and time.monotonic() > told + TELL_EVERY:
                         told = time.monotonic()
                         log.info("projection %s: %s", store.folder.name, self.status().progress)

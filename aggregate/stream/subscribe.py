@@ -82,8 +82,11 @@ class JetStreamSubscription:
                     await self._make_consumer()
                 if self._open <= 0 and self._connection is not None:
                     await self._pull(self._connection)
-                async with asyncio.timeout(3 * HEARTBEAT):
-                    message = await self._line.get()
+                if self._line.empty():
+                    async with asyncio.timeout(3 * HEARTBEAT):
+                        message = await self._line.get()
+                else:
+                    message = self._line.get_nowait()
                 if message is _CLOSED:
                     break
                 if (taken := self._take(message)) is not None:
