@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -42,6 +42,10 @@ OPTIONS = (
 )
 """Each client has a connection of its own: gRPC would share one, with its memory of a failure, so that a new client could not reach a
 node that is back. One that is there finds it within about a second (gRPC's own pauses grow to two minutes); an attempt may take five."""
+
+TOGETHER = 64
+"""Commands in one message of a stream, and bytes of their payloads, at most: a message costs as much as several commands."""
+TOGETHER_BYTES = 64 << 10
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
@@ -191,7 +195,8 @@ class AggregateClient:
     ) -> AsyncIterator[tuple[int, Receipt | AggregateError]]:
         """Submit a stream of commands; yields (index, outcome) as they are decided, those of one aggregate in order.
 
-        The tenant is the client's, whatever a command says.
+        The tenant is the client's, whatever a command says. Of a plain iterable as many are taken at a time as go into one message; what
+        has to wait for its next command is an asynchronous one, whose commands are sent as they come.
 
         Raises:
             AggregateError: the call broke off; what has no outcome yet may be stored or not (the same ids tell).
@@ -200,10 +205,11 @@ class AggregateClient:
 
         async def requests() -> AsyncIterator[pb.SubmitCommandsRequest]:
             index = 0
-            async for command in _each(commands):
-                types[index] = command.aggregate_type
-                index += 1
-                yield pb.SubmitCommandsRequest(commands=[write_command(command)])
+            async for together in _together(commands):
+                for command in together:
+                    types[index] = command.aggregate_type
+                    index += 1
+                yield pb.SubmitCommandsRequest(commands=map(write_command, together))
 
         try:
             async for reply in self._commands.SubmitCommands(requests(), metadata=self._headers):
@@ -340,13 +346,23 @@ class AggregateClient:
         return {"metadata": self._headers, "timeout": self._timeout if timeout is None else timeout}
 
 
-async def _each(commands: Iterable[Command] | AsyncIterable[Command]) -> AsyncIterator[Command]:
+async def _together(commands: Iterable[Command] | AsyncIterable[Command]) -> AsyncIterator[Sequence[Command]]:
+    """The commands, those together that go into one message."""
     if isinstance(commands, AsyncIterable):
         async for command in commands:
-            yield command
-    else:
-        for command in commands:
-            yield command
+            yield (command,)
+        return
+    gathered: list[Command] = []
+    size = 0
+    for command in commands:
+        length = len(command.payload.text)
+        if gathered and (len(gathered) >= TOGETHER or size + length > TOGETHER_BYTES):
+            yield gathered
+            gathered, size = [], 0
+        gathered.append(command)
+        size += length
+    if gathered:
+        yield gathered
 
 
 def _outcome(result: pb.CommandResult, aggregate_type: str) -> Receipt | AggregateError:

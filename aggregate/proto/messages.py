@@ -6,7 +6,7 @@ Reading a command is not here: what a stranger sent is checked in the gateway.
 from __future__ import annotations
 
 from aggregate.proto import aggregate_pb2 as pb
-from aggregate.types import AggregateId, AggregateState, AggregateType, Command, Document, Event, Receipt, TenantId, Version
+from aggregate.types import AggregateId, AggregateKey, AggregateState, AggregateType, Command, Document, Event, Receipt, TenantId, Version
 
 CONTEXT = frozenset({"correlation_id", "traceparent", "tracestate"})
 """Members of a command's metadata that are no notes of the caller."""
@@ -42,16 +42,17 @@ def write_receipt(receipt: Receipt) -> pb.SubmitCommandReply:
 
 def read_receipt(reply: pb.SubmitCommandReply, aggregate_type: str) -> Receipt:
     """The receipt in a reply; the type is the one that was asked for."""
+    key = AggregateKey(TenantId(reply.tenant_id), AggregateType(aggregate_type), AggregateId(reply.aggregate_id))
     return Receipt(
         command_id=reply.command_id,
-        tenant_id=TenantId(reply.tenant_id),
-        aggregate_type=AggregateType(aggregate_type),
-        aggregate_id=AggregateId(reply.aggregate_id),
+        tenant_id=key.tenant_id,
+        aggregate_type=key.aggregate_type,
+        aggregate_id=key.aggregate_id,
         version=Version(reply.version),
         position=reply.position,
         duplicate=reply.duplicate,
         gas_used=reply.gas_used,
-        events=tuple(read_event(event) for event in reply.events),
+        events=tuple([read_event(event, key) for event in reply.events]),
     )
 
 
@@ -72,12 +73,15 @@ def write_event(event: Event) -> pb.Event:
     )
 
 
-def read_event(event: pb.Event) -> Event:
-    """The event in an envelope."""
+def read_event(event: pb.Event, of: AggregateKey | None = None) -> Event:
+    """The event in an envelope. `of`: the aggregate that it is expected to be of, whose names need no second check."""
+    tenant_id, aggregate_type, aggregate_id = event.tenant_id, event.aggregate_type, event.aggregate_id
+    if of is None or (tenant_id, aggregate_type, aggregate_id) != (of.tenant_id, of.aggregate_type, of.aggregate_id):
+        of = AggregateKey(TenantId(tenant_id), AggregateType(aggregate_type), AggregateId(aggregate_id))
     return Event(
-        tenant_id=TenantId(event.tenant_id),
-        aggregate_type=AggregateType(event.aggregate_type),
-        aggregate_id=AggregateId(event.aggregate_id),
+        tenant_id=of.tenant_id,
+        aggregate_type=of.aggregate_type,
+        aggregate_id=of.aggregate_id,
         version=Version(event.version),
         payload=Document(event.payload.encode()),
         command_id=event.command_id,

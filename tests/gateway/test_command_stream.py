@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
+from aggregate.client import _together
 from aggregate.errors import AggregateError, Rejected, Unavailable, ValidationError
 from aggregate.gateway.command_stream import MAX_UNDER_WAY
 from aggregate.proto import aggregate_pb2 as pb
@@ -170,3 +171,18 @@ async def test_a_stopping_server_ends_the_call_after_the_results(gateway: Gatewa
             await anext(results)
         await stopping
     assert caught.value.reason == "draining"
+
+
+async def test_a_client_sends_commands_together_in_their_order_and_large_ones_alone() -> None:
+    sizes = [1] * 130 + [70_000, 70_000, 1, 1]
+    commands = [Command.new_test({"type": "note", "text": "x" * size}) for size in sizes]
+    messages = [list(together) async for together in _together(iter(commands))]
+    assert [len(message) for message in messages] == [64, 64, 2, 1, 1, 2]
+    assert [command for message in messages for command in message] == commands
+
+    async def one_by_one() -> AsyncIterator[Command]:
+        for command in commands[:3]:
+            yield command
+
+    assert [len(together) async for together in _together(one_by_one())] == [1, 1, 1]
+    assert [together async for together in _together([])] == []
