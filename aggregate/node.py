@@ -296,13 +296,15 @@ class Node:
             await self._gateway.set_serving(True)
             log.info("ready", role="query")
             return
-        self._handler = AggregateHandler(self._settings, programs, storage, stream, observers, guard)
+        handler = AggregateHandler(self._settings, programs, storage, stream, observers, guard)
         if self._queries is not None:
-            self._handler.serve_queries(self._queries.client.after)
-        self._seat.begin(stream, self._handler, self._handler.warmer().warm)
-        self._saving = asyncio.create_task(self._handler.saver.run(), name="snapshots by time")
+            handler.serve_queries(self._queries.client.after)
+        self._waiting_for = "telling the other nodes that it is here"
+        await self._seat.begin(stream, handler, handler.warmer().warm)
+        self._handler = handler
+        self._saving = asyncio.create_task(handler.saver.run(), name="snapshots by time")
         if self._settings.verify_interval:
-            self._verifying = asyncio.create_task(self._handler.verifier(self._note_verification).run(self._settings.verify_interval))
+            self._verifying = asyncio.create_task(handler.verifier(self._note_verification).run(self._settings.verify_interval))
         await self._gateway.set_serving(True)
         log.info("ready", durability=stream.durability)
 

@@ -24,7 +24,7 @@ from aggregate.types import TenantId
 log = structlog.get_logger("aggregate.placement")
 
 PATIENCE = 5.0
-"""Seconds that a starting node waits for the placement, before it goes by its file or without one."""
+"""Seconds that a starting node waits for the placement, before it goes by its file or without one, and until others can ask it."""
 
 
 class NodeLog(watching.Log, migrating.Log, Protocol):
@@ -60,12 +60,16 @@ class Seat:
             async with asyncio.timeout(PATIENCE):
                 await self.watch.listed()
 
-    def begin(self, log: NodeLog, tenants: Tenants, warm: Warm) -> None:
-        """Do what the placement asks of a node that serves."""
+    async def begin(self, log: NodeLog, tenants: Tenants, warm: Warm) -> None:
+        """Do what the placement asks of a node that serves; returns when others can ask it too, or cannot for some seconds."""
         assert self.store is not None, "start comes first"
         self.custody.begin(tenants, self.store)
         tenants.on_read(self.ownership.read)
-        self._run(NodeDesk(log.link, self.node, {WITNESS: witnesses(warm)}).run())
+        desk = NodeDesk(log.link, self.node, {WITNESS: witnesses(warm)})
+        self._run(desk.run())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await desk.listening.wait()
 
     async def migrate(self, tenant: TenantId, target: str) -> MigrationReport:
         """Move a tenant from its node, whichever that is, to another. Raises as `Migration.run`."""

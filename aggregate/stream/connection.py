@@ -225,6 +225,22 @@ class Connection:
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
+    async def settle(self, *, timeout: float = 5.0) -> None:
+        """Wait until the server has taken everything that was sent so far, subscriptions too.
+
+        Raises:
+            ConnectionLost, TimeoutError: it is not known to have.
+        """
+        back: asyncio.Future[Message | None] = self._loop.create_future()
+        inbox = self._expect(partial(_settle, back))
+        try:
+            await self._send(inbox, b"", None, "")
+            async with asyncio.timeout(timeout):
+                if await back is None:
+                    raise ConnectionLost(self._why())
+        finally:
+            self._expect_no_more(inbox)
+
     @staticmethod
     def new_inbox() -> str:
         """A subject that nobody else uses."""

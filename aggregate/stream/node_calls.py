@@ -52,12 +52,17 @@ async def call_node(link: Link, node: str, verb: str, body: Mapping[str, Any], *
 
 
 class NodeDesk:
-    """Answers what other nodes ask of this one."""
+    """Answers what other nodes ask of this one.
+
+    Attributes:
+        listening: set when the servers know that it listens.
+    """
 
     def __init__(self, link: Link, node: str, answers: Mapping[str, Answer]) -> None:
         self._link = link
         self._node = node
         self._answers = answers
+        self.listening = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> NoReturn:
@@ -69,6 +74,9 @@ class NodeDesk:
                     connection = self._link.connection()
                     for verb, answer in self._answers.items():
                         await connection.subscribe(f"{PREFIX}.{self._node}.{verb}", self._receiver(connection, answer))
+                    with contextlib.suppress(TimeoutError):
+                        await connection.settle()
+                        self.listening.set()
                     await asyncio.wait([connection.lost])
                 await asyncio.sleep(0.01)
         finally:

@@ -19,10 +19,10 @@ from aggregate.errors import Unavailable
 from aggregate.node import Node
 from aggregate.placement import TenantPlacementConfig
 from aggregate.placement import migration as migrating
-from aggregate.placement.migration import Migration, MigrationFailed, MigrationReport
+from aggregate.placement.migration import WITNESS, Migration, MigrationFailed, MigrationReport
 from aggregate.placement.store import PlacementStore
 from aggregate.stream import StreamClient
-from aggregate.stream.node_calls import Refused
+from aggregate.stream.node_calls import Refused, call_node
 from aggregate.testing.nats import EmbeddedNats, free_port
 from aggregate.types import AggregateId, AggregateKey, AggregateType, Command, Document, Receipt, TenantId
 from tests.cli.conftest import Cli, cli
@@ -228,6 +228,18 @@ async def test_nodes_that_do_not_agree_keep_the_tenant_where_it_is(
     with pytest.raises(MigrationFailed, match="the nodes do not agree on tenant"):
         await Migration(log, store, ACME, "node-b").run()
     assert await owner(store) == "node-a"
+
+
+async def test_a_node_that_is_ready_answers_to_its_name(nats: EmbeddedNats, log: StreamClient, tmp_path: Path) -> None:
+    node = Node(
+        Settings(nats_url=nats.url, node_id="node-a", storage_path=tmp_path, grpc_address="127.0.0.1:0", admin_address="127.0.0.1:0")
+    )
+    try:
+        await node.start()
+        await eventually(lambda: node.health().ready, pause=0)
+        assert await call_node(log.link, "node-a", WITNESS, {"subjects": []}) == {"witnesses": {}}
+    finally:
+        await node.stop()
 
 
 async def test_what_cannot_be_is_told(two: tuple[Node, Node], log: StreamClient, store: PlacementStore) -> None:
