@@ -234,7 +234,7 @@ class Connection:
         back: asyncio.Future[Message | None] = self._loop.create_future()
         inbox = self._expect(partial(_settle, back))
         try:
-            await self._send(inbox, b"", None, "")
+            self._send(inbox, b"", None, "")
             async with asyncio.timeout(timeout):
                 if await back is None:
                     raise ConnectionLost(self._why())
