@@ -62,6 +62,7 @@ class StreamClient(EventStream):
         self._max_payload = 1 << 20
         self._confirm_subject = confirm_subject(self._node_id)
         self._looking: asyncio.Task[None] | None = None
+        self._came_up = asyncio.Event()
 
     @classmethod
     async def connect(cls, servers: Sequence[str], **options: Unpack[StreamOptions]) -> Self:
@@ -170,9 +171,10 @@ class StreamClient(EventStream):
         return StreamHealth(self.connected, str(self._breaker.state), self._watch.stream_ok, self.durability, reasons)
 
     async def look(self) -> None:
-        """Look at the store now; done every minute by itself."""
+        """Look at the store now; done by itself every minute and after each new connection."""
         if self._link.connected:
             await self._watch.look(self._link.connection())
+            self._appender.together = self._watch.writes_through
             self._appender.together = self._watch.writes_through
 
     # Writing.
@@ -321,6 +323,7 @@ class StreamClient(EventStream):
         await self._link.start()
         if self._link.connected and self._watch.facts is not None and self._watch.too_weak:
             raise ConfigError([Mistake("durability", f"strict, but {weakness}") for weakness in self._watch.durability.weaknesses])
+        self._link.listen(lambda up: self._came_up.set() if up else None)
         self._looking = asyncio.create_task(self._keep_looking(), name="durability")
 
     async def _prepare(self, connection: Connection) -> None:
@@ -329,8 +332,15 @@ class StreamClient(EventStream):
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_FOR_MISSING if self._watch.missing else LOOK_EVERY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_again):
+                    await self._came_up.wait()
+            self._came_up.clear()
             await self.look()
+
+    @property
+    def _look_again(self) -> float:
+        return LOOK_FOR_MISSING if self._watch.unsure else LOOK_EVERY
 
     def _check_usable(self) -> None:
         """Whether something may be sent now. Obliges the caller to tell the breaker how it went.
@@ -339,7 +349,7 @@ class StreamClient(EventStream):
             Unavailable: it may not; says why.
         """
         if weak := self._watch.too_weak:
-            raise Unavailable(weak, "weak_store", LOOK_EVERY)
+            raise Unavailable(weak, "weak_store", self._look_again)
         self._link.connection()
         if self._watch.missing:
             raise Unavailable(self._watch.missing, "stream_missing", LOOK_FOR_MISSING)

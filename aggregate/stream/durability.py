@@ -11,7 +11,7 @@ import asyncio
 import http.client
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -82,11 +82,18 @@ def judge(
     return Durability(f"an acknowledged command stands {place}, {sync}", tuple(weaknesses))
 
 
-async def read_sync_interval(connection: Connection, monitors: Sequence[str]) -> SyncInterval:
-    """The longest interval of all servers that tell: by the system account where we may ask it, else by their monitoring ports."""
+async def read_sync_interval(connection: Connection, monitors: dict[str, float | None]) -> SyncInterval:
+    """The longest interval of all servers that tell: by the system account where we may ask it, else by their monitoring ports.
+
+    `monitors` has what each port told last, and is brought up to date: a server that is down has nothing to acknowledge, and when it
+    is back with another interval it tells so.
+    """
     found = await _ask_system_account(connection)
-    if not found and monitors:
-        found = [await asyncio.to_thread(_ask_monitor, url) for url in monitors]
+    if not found:
+        for url in monitors:
+            if (interval := await asyncio.to_thread(_ask_monitor, url)) is not None:
+                monitors[url] = interval
+        found = list(monitors.values())
     known = [interval for interval in found if interval is not None]
     return SyncInterval(max(known) if known and len(known) == len(found) else None)
 

@@ -59,7 +59,7 @@ class StoreWatch:
         self._replicas = replicas
         self._create = create
         self._strict = strict
-        self._monitors = tuple(monitors)
+        self._intervals: dict[str, float | None] = dict.fromkeys(monitors)
         self._missing = ""
 
     @property
@@ -71,6 +71,11 @@ class StoreWatch:
     def missing(self) -> str:
         """That the stream is missing and must not be made, in words; "" where it is not so."""
         return self._missing
+
+    @property
+    def unsure(self) -> bool:
+        """Whether there is something to look at again soon."""
+        return bool(self._missing) or self.durability is UNKNOWN
 
     @property
     def too_weak(self) -> str:
@@ -93,6 +98,8 @@ class StoreWatch:
             Unavailable: that cannot be found out on the first connection.
         """
         known = self.facts is not None
+        if self._strict:
+            self.durability = UNKNOWN  # these servers may be others, or started anew: nothing is taken before they were looked at
         try:
             facts = await asked(
                 connection,
@@ -130,7 +137,7 @@ class StoreWatch:
         replicas = {PROGRAMS: await self._programs(connection, create=create or not facts.last_sequence)}
         if (copies := await self._bucket(connection, PLACEMENT).replicas()) is not None:
             replicas[PLACEMENT] = copies
-        sync = await read_sync_interval(connection, self._monitors)
+        sync = await read_sync_interval(connection, self._intervals)
         self.facts = facts
         self.writes_through = sync.seconds == 0
         self.durability = judge(connection.info, facts, replicas, sync, self._replicas)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -18,6 +19,7 @@ from aggregate.stream.setup import StreamFacts, differences, stream_configuratio
 from aggregate.stream.subjects import STREAM_NAME
 from aggregate.testing.nats import EmbeddedNats
 from tests.stream.messages import new_key, new_message, written
+from tests.stream.waiting import eventually
 
 FACTS = StreamFacts(replicas=1, differences=(), created="2026-01-31T12:00:00Z", last_sequence=0, persist_mode="default")
 SERVER = {"version": "2.15.1"}
@@ -101,6 +103,65 @@ async def test_a_server_that_syncs_later_is_weak() -> None:
         await client.close()
 
 
+async def test_strict_and_warn_while_it_runs(nats: EmbeddedNats) -> None:
+    strict = await StreamClient.connect([nats.url], durability="strict", monitors=[nats.monitor_url])
+    warned = await StreamClient.connect([nats.url], durability="warn", monitors=[nats.monitor_url])
+    try:
+        for interval in ("2m", "always"):
+            await nats.stop()
+            nats._extra = {"jetstream": {"store_dir": str(nats.folder / "jetstream"), "sync_interval": interval}}
+            await nats.start()
+            await eventually(lambda: ("fsync every 2 min" in warned.durability) == (interval == "2m"))  # noqa: B023
+            key = new_key()
+            await warned.append(key, *written(new_message(key)), expected=0)
+            key = new_key()
+            if interval == "2m":
+                await eventually(lambda: strict.connected and "sync_interval is not" in "".join(strict.reasons()))
+                with pytest.raises(Unavailable, match="durability is strict: a power cut may take back the last 2 min"):
+                    await strict.append(key, *written(new_message(key)), expected=0)
+            else:
+                await eventually(lambda: not strict.reasons())
+                await strict.append(key, *written(new_message(key)), expected=0)
+    finally:
+        await strict.close()
+        await warned.close()
+
+
+async def test_strict_takes_nothing_between_a_new_connection_and_the_look(nats: EmbeddedNats, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = await StreamClient.connect([nats.url], durability="strict", monitors=[nats.monitor_url])
+    look, seen = asyncio.Event(), client._watch.look
+
+    async def later(connection: Connection) -> None:
+        await look.wait()
+        await seen(connection)
+
+    try:
+        monkeypatch.setattr(client._watch, "look", later)
+        await nats.stop()
+        await nats.start()
+        await eventually(lambda: client.connected)
+        key = new_key()
+        with pytest.raises(Unavailable, match="the store has not been looked at"):
+            await client.append(key, *written(new_message(key)), expected=0)
+        look.set()
+        await eventually(lambda: not client.reasons())
+        await client.append(key, *written(new_message(key)), expected=0)
+    finally:
+        await client.close()
+
+
+async def test_a_server_that_is_down_counts_as_it_told_last(nats: EmbeddedNats) -> None:
+    async with EmbeddedNats() as other:
+        monitors = [nats.monitor_url, other.monitor_url]
+        client = await StreamClient.connect([nats.url], durability="strict", monitors=monitors)
+        await other.stop()
+        await client.look()
+        assert client.health().ready
+        with pytest.raises(ConfigError, match="sync_interval cannot be read"):
+            await StreamClient.connect([nats.url], durability="strict", monitors=monitors)
+        await client.close()
+
+
 async def test_the_system_account_tells_what_the_monitoring_port_does() -> None:
     accounts = {
         "SYS": {"users": [{"user": "sys", "password": "s"}]},
@@ -111,7 +172,7 @@ async def test_the_system_account_tells_what_the_monitoring_port_does() -> None:
         await connection.open()
         from aggregate.stream.durability import read_sync_interval
 
-        assert await read_sync_interval(connection, []) == ALWAYS
+        assert await read_sync_interval(connection, {}) == ALWAYS
         await connection.close()
 
 
