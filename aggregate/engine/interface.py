@@ -236,9 +236,18 @@ class Program(Protocol):
     ) -> Matches:
         """A filter over rows. `metas` has one document a row, or None for empty maps."""
 
-    def scan(self, packs: Sequence[bytes], after: bytes, named: tuple[str, str] | None, gas_per_row: int, gas_total: int) -> Scanned:
-        """A filter over the rows of packs (`aggregate.engine.packs`) that can be seen, those after an id (b"": all).
+    def scan(
+        self,
+        packs: Sequence[bytes],
+        after: bytes,
+        chosen: bytes | None,
+        named: tuple[str, str] | None,
+        gas_per_row: int,
+        gas_total: int,
+    ) -> Scanned:
+        """A filter over the rows of packs (`aggregate.engine.packs`, ascending) that can be seen, those after an id (b"": all).
 
+        `chosen` are the ids (16 bytes each, one after the other, ascending) of the rows that are looked at, None for every one.
         `named` is the tenant and the type, where the filter looks at `meta`: it then has `id`, `tenant_id`, `type` and `version`.
 
         Raises:

@@ -6,35 +6,11 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import compress
-from typing import Final, Protocol
 
-from aggregate.engine import Matches, Scanned, order
-from aggregate.engine.packs import ROW_HEAD, VISIBLE, shown
+from aggregate.engine import Scanned
 from aggregate.errors import DeadlineExceeded, Overloaded
-from aggregate.query.definitions import meta_of
 from aggregate.query.filters import Filter
-from aggregate.query.view import Entry, id_of
-from aggregate.types import AggregateKey, AggregateType, TenantId
-
-_ONLY_HITS = bytes(int(flag == 1) for flag in range(256))
-"""Of the engine's flags, those of rows that match."""
-DOCUMENT: Final = ROW_HEAD.size
-"""Where the document of a row begins, mostly."""
-
-
-class Hits(Protocol):
-    """Rows that match; a `Scanned` is one."""
-
-    @property
-    def count(self) -> int:
-        """How many."""
-
-    def entries(self) -> list[Entry]:
-        """Id and row of each."""
-
-    def keys(self, paths: Sequence[str]) -> list[bytes]:
-        """The keys (`order`) of the values at some paths, row by row."""
+from aggregate.types import AggregateType, TenantId
 
 
 @dataclass(slots=True)
@@ -61,59 +37,29 @@ class Budget:
         if self.given_up.is_set() or time.monotonic() > self.deadline:
             raise DeadlineExceeded(f"the query had read {self.rows} rows when its time was over; an index on what it asks for helps")
 
-    def hits(self, found: Filter, tenant_id: TenantId, aggregate_type: AggregateType, entries: list[Entry]) -> Hits:
-        """Those of some rows that match.
+    def scan(
+        self,
+        found: Filter,
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        packs: Sequence[bytes],
+        *,
+        after: bytes = b"",
+        chosen: bytes | None = None,
+    ) -> Scanned:
+        """Those rows of packs that match: see `Filter.scan`.
 
         Raises:
-            Overloaded: the gas is spent. DeadlineExceeded.
+            Overloaded: the gas is spent. DeadlineExceeded, Damaged.
         """
         self.check()
-        self.rows += len(entries)
-        documents = [raw[DOCUMENT:] if raw[0] == VISIBLE else shown(raw) for _, raw in entries]
-        if found.program is None:
-            return _Fetched(entries, documents)
-        metas = None
-        if found.needs_meta:
-            metas = [
-                meta_of(AggregateKey(tenant_id, aggregate_type, id_of(name)), int.from_bytes(raw[1:9], "big")) for name, raw in entries
-            ]
-        outcome = found.run(documents, metas, self.gas - self.gas_used)
-        self._take(outcome)
-        flags = outcome.rows.translate(_ONLY_HITS)
-        return _Fetched(list(compress(entries, flags)), list(compress(documents, flags)))
-
-    def scan(self, found: Filter, tenant_id: TenantId, aggregate_type: AggregateType, packs: list[bytes], after: bytes) -> Hits:
-        """Those rows of packs after an id that match. Raises as `hits`, and Damaged."""
-        self.check()
-        scanned = found.scan(packs, after, tenant_id, aggregate_type, self.gas - self.gas_used)
+        scanned = found.scan(packs, tenant_id, aggregate_type, after=after, chosen=chosen, gas=self.gas - self.gas_used)
         self.rows += scanned.looked
-        self._take(scanned)
-        return scanned
-
-    def _take(self, outcome: Matches | Scanned) -> None:
-        """Count what was done."""
-        if outcome.error is not None:
+        if scanned.error is not None:
             text = f"the query spent its {self.gas} units of gas after {self.rows} rows or fewer; an index on what it asks for helps"
             raise Overloaded(text, reason="query_gas")
-        self.gas_used += outcome.gas
-        self.errors += outcome.errors
-        if not self.first_error and outcome.first_error is not None:
-            self.first_error = outcome.first_error
-
-
-@dataclass(frozen=True, slots=True)
-class _Fetched:
-    """Rows that were fetched one by one and match, with their documents."""
-
-    found: list[Entry]
-    documents: list[bytes]
-
-    @property
-    def count(self) -> int:
-        return len(self.found)
-
-    def entries(self) -> list[Entry]:
-        return self.found
-
-    def keys(self, paths: Sequence[str]) -> list[bytes]:
-        return order.order_keys(self.documents, paths)
+        self.gas_used += scanned.gas
+        self.errors += scanned.errors
+        if not self.first_error and scanned.first_error is not None:
+            self.first_error = scanned.first_error
+        return scanned

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, cast
 
-from aggregate.engine import Engine, Matches, Program, Scanned
+from aggregate.engine import Engine, Program, Scanned
 from aggregate.engine.packs import scan
 from aggregate.errors import CompileError, ValidationError
 from aggregate.language import check
@@ -55,21 +55,23 @@ class Filter:
         return [flag == 1 for flag in found.rows]
 
     def scan(
-        self, packs: Sequence[bytes], after: bytes, tenant_id: TenantId, aggregate_type: AggregateType, gas: int = _NO_BOUND
+        self,
+        packs: Sequence[bytes],
+        tenant_id: TenantId,
+        aggregate_type: AggregateType,
+        *,
+        after: bytes = b"",
+        chosen: bytes | None = None,
+        gas: int = _NO_BOUND,
     ) -> Scanned:
-        """The rows of packs of a type that can be seen, come after an id, and match. Raises Damaged."""
+        """The rows of packs of a type that can be seen, come after an id, are among `chosen` ones, and match. Raises Damaged."""
         try:
             if self.program is None:
-                return scan(packs, after)
+                return scan(packs, after, chosen)
             named = (str(tenant_id), str(aggregate_type)) if self.needs_meta else None
-            return self.program.scan(packs, after, named, ROW_GAS, gas)
+            return self.program.scan(packs, after, chosen, named, ROW_GAS, gas)
         except ValueError as error:
             raise damaged(error) from error
-
-    def run(self, documents: Sequence[bytes], metas: Sequence[bytes] | None, gas: int) -> Matches:
-        """The engine's outcome over documents. There must be a program."""
-        assert self.program is not None
-        return self.program.matches(documents, metas, ROW_GAS, gas)
 
 
 class Filters:

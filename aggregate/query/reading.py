@@ -68,7 +68,7 @@ class StoreReading:
     def _pages(self) -> Iterator[list[Row]]:
         for aggregate_type in self._types:
             for packs in self._view.packs(self._tenant_id, aggregate_type):
-                found = self._filter.scan(packs, b"", self._tenant_id, aggregate_type).entries()
+                found = self._filter.scan(packs, self._tenant_id, aggregate_type).entries()
                 yield [row_of(AggregateKey(self._tenant_id, aggregate_type, id_of(name)), raw) for name, raw in found]
 
     async def _run(self, work: Callable[[], T]) -> T:

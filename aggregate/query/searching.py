@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from aggregate.query.budget import Budget, Hits
+from aggregate.engine import Scanned
+from aggregate.query.budget import Budget
 from aggregate.query.constraints import EVERYTHING, constraints
 from aggregate.query.filters import Filter
 from aggregate.query.ordering import Ordering
 from aggregate.query.planner import ById, Candidates, InOrder, Plan, Scan, plan
-from aggregate.query.view import FIRST_CHUNK, ID, LONGEST_CHUNK, Entry, View
+from aggregate.query.view import FIRST_CHUNK, ID, MOST_CHOSEN, View
 from aggregate.types import AggregateType, TenantId
 
 SLACK: Final = 4096
@@ -58,7 +59,7 @@ def page(view: View, asked: Question, after: bytes, count: int, budget: Budget) 
     return heapq.nsmallest(count, found, key=lambda each: each.place), words, paths
 
 
-def everything(view: View, asked: Question, budget: Budget, words: list[str], paths: list[str]) -> Iterator[tuple[AggregateType, Hits]]:
+def everything(view: View, asked: Question, budget: Budget, words: list[str], paths: list[str]) -> Iterator[tuple[AggregateType, Scanned]]:
     """All rows that match, some at a time; `words` and `paths` get what `page` returns of them.
 
     Raises:
@@ -83,7 +84,8 @@ def _of_type(
         entries = hits.entries()
         keys = hits.keys(asked.order.paths) if asked.order.keys else []
         places = asked.order.places(aggregate_type, [name for name, _ in entries], keys)
-        found += [Found(place, aggregate_type, name, raw) for place, (name, raw) in zip(places, entries, strict=True) if place > after]
+        rows = [Found(place, aggregate_type, name, raw) for place, (name, raw) in zip(places, entries, strict=True) if place > after]
+        found += sorted(rows, key=lambda each: each.place) if isinstance(way, InOrder) else rows
         if ends_early and len(found) >= count:
             return found[:count]
         if len(found) > count + SLACK:
@@ -91,37 +93,35 @@ def _of_type(
     return found if ends_early else heapq.nsmallest(count, found, key=lambda each: each.place)
 
 
-def _hits(view: View, asked: Question, aggregate_type: AggregateType, way: Plan, after: bytes, budget: Budget) -> Iterator[Hits]:
-    """The rows along a way that match, some at a time. Those before the place `after` may be left out."""
+def _hits(view: View, asked: Question, aggregate_type: AggregateType, way: Plan, after: bytes, budget: Budget) -> Iterator[Scanned]:
+    """The rows along a way that match, some at a time, these by their ids. Those before the place `after` may be left out."""
+    of_type = asked.tenant_id, aggregate_type
     first = _first_id(aggregate_type, after) if not asked.order.keys else b""
     if first is None:
         return
     if isinstance(way, Scan):
-        for packs in view.packs(asked.tenant_id, aggregate_type, first):
-            yield budget.scan(asked.filter, asked.tenant_id, aggregate_type, packs, first)
-    else:
-        for entries in _entries(view, asked, aggregate_type, way, first, after):
-            yield budget.hits(asked.filter, asked.tenant_id, aggregate_type, entries)
+        for packs in view.packs(*of_type, first):
+            yield budget.scan(asked.filter, *of_type, packs, after=first)
+        return
+    ids = _ids(view, asked, aggregate_type, way, first, after)
+    size = FIRST_CHUNK
+    while chosen := sorted(islice(ids, size)):
+        yield budget.scan(asked.filter, *of_type, view.chosen(*of_type, chosen), chosen=b"".join(chosen))
+        size = min(2 * size, MOST_CHOSEN)
 
 
-def _entries(
+def _ids(
     view: View, asked: Question, aggregate_type: AggregateType, way: Candidates | InOrder | ById, first: bytes, after: bytes
-) -> Iterator[list[Entry]]:
-    """The rows along an index, some at a time."""
-    tenant_id = asked.tenant_id
+) -> Iterator[bytes]:
+    """The ids along an index, after the id `first` where they ascend."""
     if isinstance(way, Candidates):
-        yield from _fetched(view, tenant_id, aggregate_type, [name for name in way.ids if name > first] if first else way.ids)
-    elif isinstance(way, InOrder):
-        ids = (entry[-ID:] for chunk in _index_order(view, asked, aggregate_type, way, after) for entry in chunk)
-        size = FIRST_CHUNK
-        while chunk := list(islice(ids, size)):
-            yield view.fetch(tenant_id, aggregate_type, chunk)
-            size = min(2 * size, LONGEST_CHUNK)
+        return iter([name for name in way.ids if name > first] if first else way.ids)
+    if isinstance(way, InOrder):
+        chunks = _index_order(view, asked, aggregate_type, way, after)
     else:
         low, high = way.value
-        start = low + first + b"\0" if first else low
-        for found in view.entries(tenant_id, aggregate_type, way.index, start, high):
-            yield view.fetch(tenant_id, aggregate_type, [entry[-ID:] for entry in found])
+        chunks = view.entries(asked.tenant_id, aggregate_type, way.index, low + first + b"\0" if first else low, high)
+    return (entry[-ID:] for chunk in chunks for entry in chunk)
 
 
 def _index_order(view: View, asked: Question, aggregate_type: AggregateType, way: InOrder, after: bytes) -> Iterator[list[bytes]]:
@@ -141,14 +141,6 @@ def _first_id(aggregate_type: AggregateType, after: bytes) -> bytes | None:
     if not after or named < ours:
         return b""
     return name if named == ours else None
-
-
-def _fetched(view: View, tenant_id: TenantId, aggregate_type: AggregateType, ids: list[bytes]) -> Iterator[list[Entry]]:
-    size, at = FIRST_CHUNK, 0
-    while at < len(ids):
-        yield view.fetch(tenant_id, aggregate_type, ids[at : at + size])
-        at += size
-        size = min(2 * size, LONGEST_CHUNK)
 
 
 def _told(way: Plan) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from aggregate.engine import order
+from aggregate.engine import Scanned, order
 from aggregate.errors import ValidationError
-from aggregate.query.budget import Hits
 from aggregate.query.interface import Group, Query, Summary
 from aggregate.types import AggregateType
 
@@ -26,7 +25,7 @@ class Summariser:
         if not query.group_by:
             self._group([])
 
-    def add(self, aggregate_type: AggregateType, hits: Hits) -> None:
+    def add(self, aggregate_type: AggregateType, hits: Scanned) -> None:
         """Take in rows of a type.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
@@ -15,6 +16,8 @@ from aggregate.types import AggregateId, AggregateKey, AggregateType, Document, 
 
 FIRST_CHUNK: Final = 128
 LONGEST_CHUNK: Final = 4096
+MOST_CHOSEN: Final = 512
+"""Rows that are fetched at once; each may be in another pack."""
 FIRST_PACKS: Final = 4
 MOST_PACKS: Final = 64
 """Of some 40 small rows each: what is looked at must lie in a processor's cache."""
@@ -49,14 +52,21 @@ class View:
         """The packs of a type's rows, by id, some at a time; those that may have rows after an id (16 bytes)."""
         prefix = row_prefix(tenant_id, aggregate_type)
         low = prefix + (after + b"\0" if after else b"")
-        for chunk in self._walk(low, prefix + AFTER, values=True, sizes=(FIRST_PACKS, MOST_PACKS)):
+        for chunk in self._walk(low, prefix + AFTER, (FIRST_PACKS, MOST_PACKS), values=True):
             yield [pack for _, pack in chunk]
 
-    def fetch(self, tenant_id: TenantId, aggregate_type: AggregateType, ids: Sequence[bytes]) -> list[Entry]:
-        """The rows with these ids that can be seen, in the order of the ids."""
-        prefix, get = row_prefix(tenant_id, aggregate_type), self._rows.get
-        found = [(name, get(prefix, name)) for name in ids]
-        return [(name, raw) for name, raw in found if raw is not None and raw[0] & VISIBLE]
+    def chosen(self, tenant_id: TenantId, aggregate_type: AggregateType, ids: Sequence[bytes]) -> list[bytes]:
+        """The packs that rows with these ids, which ascend, would be in."""
+        prefix, cursor = row_prefix(tenant_id, aggregate_type), self._transaction.cursor()
+        packs: list[bytes] = []
+        at = 0
+        while at < len(ids) and cursor.set_range(prefix + ids[at]):
+            key, pack = cursor.item()
+            if not key.startswith(prefix):
+                break
+            packs.append(pack)
+            at = bisect_right(ids, key[len(prefix) :], at)
+        return packs
 
     def entries(
         self, tenant_id: TenantId, aggregate_type: AggregateType, index: int, low: bytes, high: bytes, *, backwards: bool = False
@@ -64,7 +74,7 @@ class View:
         """The entries of an index (key of the value, then the id) from `low` to before `high`, some at a time."""
         prefix = index_prefix(tenant_id, aggregate_type, index)
         at = len(prefix)
-        for chunk in self._walk(prefix + low, prefix + high, values=False, backwards=backwards):
+        for chunk in self._walk(prefix + low, prefix + high, (FIRST_CHUNK, LONGEST_CHUNK), values=False, backwards=backwards):
             yield [key[at:] for key in chunk]
 
     def cut_entries(self, tenant_id: TenantId, aggregate_type: AggregateType, index: int) -> int:
@@ -80,7 +90,7 @@ class View:
         """
         prefix = sequence_prefix(tenant_id)
         found: list[tuple[Row | None, Row | None]] = []
-        for chunk in self._walk(prefix + SEQUENCE.pack(after + 1), prefix + AFTER, values=True):
+        for chunk in self._walk(prefix + SEQUENCE.pack(after + 1), prefix + AFTER, (FIRST_CHUNK, LONGEST_CHUNK), values=True):
             for _, name in chunk:
                 key = AggregateKey(tenant_id, AggregateType(name[: -ID - 1].decode()), id_of(name[-ID:]))
                 if aggregate_type in {None, key.aggregate_type}:
@@ -99,10 +109,10 @@ class View:
         self,
         low: bytes,
         high: bytes,
+        sizes: tuple[int, int],
         *,
         values: bool,
         backwards: bool = False,
-        sizes: tuple[int, int] = (FIRST_CHUNK, LONGEST_CHUNK),
     ) -> Iterator[list[Any]]:
         """Keys (with their values) from `low` to before `high`: chunks that get longer, made without running Python for each key."""
         cursor = self._transaction.cursor()

@@ -106,9 +106,17 @@ class PairProgram:
         """Raises ValueError: this is no filter."""
         return self._decide.matches(states, metas, gas_per_row, gas_total)
 
-    def scan(self, packs: Sequence[bytes], after: bytes, named: tuple[str, str] | None, gas_per_row: int, gas_total: int) -> Scanned:
+    def scan(
+        self,
+        packs: Sequence[bytes],
+        after: bytes,
+        chosen: bytes | None,
+        named: tuple[str, str] | None,
+        gas_per_row: int,
+        gas_total: int,
+    ) -> Scanned:
         """Raises ValueError: this is no filter."""
-        return self._decide.scan(packs, after, named, gas_per_row, gas_total)
+        return self._decide.scan(packs, after, chosen, named, gas_per_row, gas_total)
 
 
 def split_events(text: bytes) -> tuple[list[bytes], list[str]]:

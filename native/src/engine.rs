@@ -22,7 +22,7 @@ use crate::machine::PANIC;
 use crate::program::{self, Given, record_of};
 use crate::results::{CommitFold, Decision, Evaluation, Fold, Matches, State};
 use crate::rows::{self, canonical};
-use crate::scanning::{Named, Scanned, filtered};
+use crate::scanning::{Named, Scanned, Wanted, filtered};
 use crate::state;
 
 /// Run it; None where it panicked. Nothing that it touched is used after that.
@@ -274,21 +274,23 @@ impl Program {
         Ok(Matches(outcome.unwrap_or_else(failed)))
     }
 
-    #[pyo3(signature = (packs, after, named, gas_per_row, gas_total))]
+    #[pyo3(signature = (packs, after, chosen, named, gas_per_row, gas_total))]
+    #[allow(clippy::too_many_arguments)]
     fn scan(
         &self,
         py: Python<'_>,
         packs: Vec<PyBackedBytes>,
         after: &[u8],
+        chosen: Option<&[u8]>,
         named: Option<Named>,
         gas_per_row: u64,
         gas_total: u64,
     ) -> PyResult<Scanned> {
         self.want(&[Kind::Filter])?;
-        let gas = (gas_per_row, gas_total);
+        let (wanted, gas) = (Wanted { after, chosen }, (gas_per_row, gas_total));
         let failed = || Ok(Scanned::failed(bug_record()));
         Scanned::new(py, packs, |packs| {
-            guarded(|| filtered(&self.0, packs, after, named.as_ref(), gas)).unwrap_or_else(failed)
+            guarded(|| filtered(&self.0, packs, wanted, named.as_ref(), gas)).unwrap_or_else(failed)
         })
     }
 }

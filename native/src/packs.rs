@@ -9,7 +9,7 @@ const VISIBLE: u8 = 1;
 const SHAPED: u8 = 2;
 
 const HEAD: usize = 3;
-const ID: usize = 16;
+pub const ID: usize = 16;
 const END: usize = 4;
 /// Flags, version, sequence and time of a row.
 const ROW_HEAD: usize = 41;
@@ -91,10 +91,15 @@ impl<'a> Pack<'a> {
         low
     }
 
+    /// Where the row with this id stands.
+    pub fn find(&self, id: &[u8]) -> Option<usize> {
+        let place = self.place(id);
+        (place < self.len() && self.id(place) == id).then_some(place)
+    }
+
     /// Where the first row stands whose id is after this one.
     pub fn place_after(&self, id: &[u8]) -> usize {
-        let place = self.place(id);
-        place + usize::from(place < self.len() && self.id(place) == id)
+        self.find(id).map_or_else(|| self.place(id), |place| place + 1)
     }
 }
 
@@ -183,8 +188,7 @@ fn packed(rows: &[Row<'_>], size: usize) -> Vec<u8> {
 #[pyfunction]
 pub fn pack_find<'py>(py: Python<'py>, pack: &[u8], name: &[u8]) -> PyResult<Option<Bound<'py, PyBytes>>> {
     let pack = Pack::open(pack)?;
-    let at = pack.place(name);
-    Ok((at < pack.len() && pack.id(at) == name).then(|| PyBytes::new(py, pack.row(at))))
+    Ok(pack.find(name).map(|place| PyBytes::new(py, pack.row(place))))
 }
 
 #[pyfunction]

@@ -7,12 +7,19 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::order_key;
-use crate::packs::{Broken, Pack, Row, seen, version};
+use crate::packs::{Broken, ID, Pack, Row, seen, version};
 use crate::program::{Given, Program};
 use crate::rows::{RowFilter, Rows};
 
 /// What all rows of a scan have in common of what a filter sees as `meta`: tenant and type. They hold nothing that JSON would escape.
 pub type Named = (String, String);
+
+/// The rows that are looked at: those after an id, where there are `chosen` ones (one after the other, ascending) those alone.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub after: &'a [u8],
+    pub chosen: Option<&'a [u8]>,
+}
 
 /// Rows that match, of packs that others hold: which, as pack and place in it.
 #[derive(Default)]
@@ -26,9 +33,9 @@ pub struct Outcome {
 }
 
 /// All rows that can be seen.
-fn everything(packs: &[&[u8]], after: &[u8]) -> Result<Outcome, Broken> {
+fn everything(packs: &[&[u8]], wanted: Wanted<'_>) -> Result<Outcome, Broken> {
     let mut hits = Vec::new();
-    walk(packs, after, |spot, _, _| hits.push(spot))?;
+    walk(packs, wanted, |spot, _, _| hits.push(spot))?;
     Ok(Outcome { looked: hits.len(), hits, ..Outcome::default() })
 }
 
@@ -36,13 +43,13 @@ fn everything(packs: &[&[u8]], after: &[u8]) -> Result<Outcome, Broken> {
 pub fn filtered(
     program: &Program,
     packs: &[&[u8]],
-    after: &[u8],
+    wanted: Wanted<'_>,
     named: Option<&Named>,
     (row_gas, total_gas): (u64, u64),
 ) -> Result<Outcome, Broken> {
     let mut rows = Rows::new(RowFilter::new(program), row_gas, total_gas);
     let (mut looked, mut hits, mut error) = (0, Vec::new(), None);
-    walk(packs, after, |spot, (id, row), document| {
+    walk(packs, wanted, |spot, (id, row), document| {
         looked += 1;
         if error.is_some() {
             return;
@@ -61,19 +68,31 @@ pub fn filtered(
     Ok(Outcome { looked, hits, errors, first_error, gas, error })
 }
 
-/// Show every row that can be seen and comes after an id: where it is, all of it, its document.
+/// Show every row that is wanted and can be seen: where it is, all of it, its document.
 fn walk<'a>(
     packs: &[&'a [u8]],
-    after: &[u8],
+    wanted: Wanted<'_>,
     mut show: impl FnMut((u32, u32), Row<'a>, &'a [u8]),
 ) -> Result<(), Broken> {
+    let mut chosen = wanted.chosen.map(|ids| ids.chunks_exact(ID).peekable());
     for (number, raw) in packs.iter().enumerate() {
         let pack = Pack::open(raw)?;
-        let first = if after.is_empty() { 0 } else { pack.place_after(after) };
-        for place in first..pack.len() {
+        let mut look = |place: usize| {
             let row = pack.row(place);
             if let Some(document) = seen(row)? {
                 show((number as u32, place as u32), (pack.id(place), row), document);
+            }
+            Ok(())
+        };
+        let first = if wanted.after.is_empty() { 0 } else { pack.place_after(wanted.after) };
+        match &mut chosen {
+            None => (first..pack.len()).try_for_each(look)?,
+            Some(ids) => {
+                while let Some(id) = ids.next_if(|&id| id <= pack.id(pack.len() - 1)) {
+                    if let Some(place) = pack.find(id).filter(|&place| place >= first) {
+                        look(place)?;
+                    }
+                }
             }
         }
     }
@@ -169,6 +188,7 @@ impl Scanned {
 }
 
 #[pyfunction]
-pub fn pack_scan(py: Python<'_>, packs: Vec<PyBackedBytes>, after: &[u8]) -> PyResult<Scanned> {
-    Scanned::new(py, packs, |packs| everything(packs, after))
+#[pyo3(signature = (packs, after, chosen))]
+pub fn pack_scan(py: Python<'_>, packs: Vec<PyBackedBytes>, after: &[u8], chosen: Option<&[u8]>) -> PyResult<Scanned> {
+    Scanned::new(py, packs, |packs| everything(packs, Wanted { after, chosen }))
 }

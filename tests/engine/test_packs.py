@@ -28,6 +28,7 @@ ENGINES = ["pure", pytest.param("native", marks=needs_native)]
 
 IDS = st.integers(0, 40).map(lambda number: number.to_bytes(16, "big")) | st.binary(min_size=16, max_size=16)
 ROWS = st.binary(max_size=90)
+CHOSEN = st.none() | st.sets(st.integers(0, 30))
 PUTS = st.lists(st.tuples(IDS, ROWS), min_size=1, max_size=40)
 MOST = 300
 unhurried = settings(deadline=None)
@@ -99,8 +100,9 @@ def test_twins_take_and_refuse_the_same_bytes(puts: list[tuple[bytes, bytes]], d
         lambda twin: twin.rows(raw),
         lambda twin: twin.find(raw, name),
         lambda twin: twin.put(raw, name, b"row", MOST),
-        lambda twin: told(twin.scan([raw], b"")),
-        lambda twin: told(twin.scan([raw], name)),
+        lambda twin: told(twin.scan([raw], b"", None)),
+        lambda twin: told(twin.scan([raw], name, None)),
+        lambda twin: told(twin.scan([raw], b"", name)),
     ):
         assert outcome(call, native) == outcome(call, pure)
 
@@ -145,7 +147,7 @@ def test_what_is_no_pack_is_refused(twin: Any, raw: bytes) -> None:
     with pytest.raises(ValueError, match="not a pack of rows"):
         twin.find(raw, bytes(16))
     with pytest.raises(ValueError, match="not a pack of rows"):
-        twin.scan([raw], b"")
+        twin.scan([raw], b"", None)
 
 
 @pytest.mark.parametrize("twin", TWINS)
@@ -153,17 +155,22 @@ def test_what_is_no_pack_is_refused(twin: Any, raw: bytes) -> None:
 def test_what_is_no_row_is_refused_by_a_scan(twin: Any, row: bytes) -> None:
     ((_, pack),) = twin.put(b"", bytes(16), row, MOST)
     with pytest.raises(ValueError, match="not a pack of rows"):
-        twin.scan([pack], b"")
-    assert twin.scan([pack], bytes(16)).looked == 0
+        twin.scan([pack], b"", None)
+    assert twin.scan([pack], bytes(16), None).looked == 0
 
 
 @pytest.mark.parametrize("twin", TWINS)
 @unhurried
-@given(states=st.lists(st.tuples(documents, st.sampled_from([0, 1, 3, 2, 4])), max_size=20), after=st.integers(-1, 20))
-def test_a_scan_gives_what_can_be_seen(twin: Any, states: list[tuple[Any, int]], after: int) -> None:
+@given(
+    states=st.lists(st.tuples(documents, st.sampled_from([0, 1, 3, 2, 4])), max_size=20),
+    after=st.integers(-1, 20),
+    chosen=st.none() | st.sets(st.integers(0, 30)),
+)
+def test_a_scan_gives_what_can_be_seen(twin: Any, states: list[tuple[Any, int]], after: int, chosen: set[int] | None) -> None:
     puts = [(number.to_bytes(16, "big"), stored(state, flags)) for number, (state, flags) in enumerate(states)]
-    scanned = twin.scan(packed(twin, puts), b"" if after < 0 else after.to_bytes(16, "big"))
-    seen = [number for number, (_, flags) in enumerate(states) if flags & 1 and number > after]
+    names = None if chosen is None else b"".join(number.to_bytes(16, "big") for number in sorted(chosen))
+    scanned = twin.scan(packed(twin, puts), b"" if after < 0 else after.to_bytes(16, "big"), names)
+    seen = [number for number, (_, flags) in enumerate(states) if flags & 1 and number > after and (chosen is None or number in chosen)]
     assert scanned.entries() == [puts[number] for number in seen]
     assert scanned.looked == scanned.count == len(seen)
     texts = [canonical(states[number][0]) for number in seen]
@@ -197,7 +204,7 @@ def test_a_scan_through_a_filter_is_what_matches_says(engine: str, states: list[
         b'{"id":"00000000-0000-0000-0000-%012x","tenant_id":"t","type":"A","version":%d}' % (number, number)
         for number in range(len(states))
     ]
-    scanned = program.scan(packed(pure, puts), b"", named, row, total)
+    scanned = program.scan(packed(pure, puts), b"", None, named, row, total)
     found = program.matches([canonical(state) for state in states], metas if named else None, row, total)
     assert scanned.looked == len(states)
     assert (scanned.errors, scanned.first_error, scanned.gas, scanned.error) == (found.errors, found.first_error, found.gas, found.error)
@@ -206,12 +213,18 @@ def test_a_scan_through_a_filter_is_what_matches_says(engine: str, states: list[
 
 @needs_native
 @unhurried
-@given(states=st.lists(st.tuples(documents, st.sampled_from([0, 1, 3])), max_size=20), source=st.sampled_from(FILTERS))
-def test_twins_scan_alike(states: list[tuple[Any, int]], source: str) -> None:
+@given(
+    states=st.lists(st.tuples(documents, st.sampled_from([0, 1, 3])), max_size=20),
+    source=st.sampled_from(FILTERS),
+    chosen=CHOSEN,
+)
+def test_twins_scan_alike(states: list[tuple[Any, int]], source: str, chosen: set[int] | None) -> None:
+    names = None if chosen is None else b"".join(number.to_bytes(16, "big") for number in sorted(chosen))
     puts = [(number.to_bytes(16, "big"), stored(state, flags)) for number, (state, flags) in enumerate(states)]
     packs = packed(pure, puts)
     one, other = (
-        get(name).load(ir(source, "filter")).scan(packs, (3).to_bytes(16, "big"), ("t", "A"), 10_000, PLENTY) for name in ("native", "pure")
+        get(name).load(ir(source, "filter")).scan(packs, (3).to_bytes(16, "big"), names, ("t", "A"), 10_000, PLENTY)
+        for name in ("native", "pure")
     )
     assert told(one) == told(other)
     assert one.keys(["a"]) == other.keys(["a"])
@@ -221,7 +234,7 @@ def test_twins_scan_alike(states: list[tuple[Any, int]], source: str) -> None:
 def test_only_a_filter_scans(engine: str) -> None:
     program = get(engine).load(ir("state.a", "expression"))
     with pytest.raises(ValueError, match="this call is for a filter"):
-        program.scan([], b"", None, 1, 1)
+        program.scan([], b"", None, None, 1, 1)
 
 
 @needs_native
@@ -230,7 +243,7 @@ def test_a_panic_does_not_leave_a_scan() -> None:
     program = get("native").load(ir("a > 1", "filter"))
     _native._panic_for_tests(True)
     try:
-        scanned = program.scan(packed(pure, [(bytes(16), stored({"a": 2}))]), b"", None, 10_000, PLENTY)
+        scanned = program.scan(packed(pure, [(bytes(16), stored({"a": 2}))]), b"", None, None, 10_000, PLENTY)
     finally:
         _native._panic_for_tests(False)
     assert (scanned.count, scanned.errors) == (0, 1)

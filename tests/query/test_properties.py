@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aggregate.query import planner, searching, view
+from aggregate.query import planner, searching, stored, view
 from aggregate.query.client import QueryClient
 from aggregate.query.interface import Order, Query, Row, Summary
 from aggregate.types import AggregateKey, AggregateType, TenantId
@@ -22,7 +22,12 @@ from tests.query import naive
 from tests.query.documents import Log, queries
 from tests.query.strategies import TENANTS, documents, filters, orders, writes
 
-SIZES = {view: ("FIRST_CHUNK", "LONGEST_CHUNK"), searching: ("FIRST_CHUNK", "LONGEST_CHUNK", "SLACK"), planner: ("FEW", "MANY")}
+SMALL = {
+    view: {"FIRST_CHUNK": 2, "LONGEST_CHUNK": 3, "FIRST_PACKS": 1, "MOST_PACKS": 2},
+    searching: {"FIRST_CHUNK": 2, "MOST_CHOSEN": 3, "SLACK": 2},
+    planner: {"FEW": 2, "MANY": 2},
+    stored: {"PACK": 250},
+}
 
 
 @pytest.fixture(autouse=True, scope="module", params=["as they are", "small"])
@@ -30,9 +35,9 @@ def sizes(request: pytest.FixtureRequest) -> Iterator[None]:
     """Chunks and bounds as they are, and so small that a few rows go every way."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "small":
-            for module, names in SIZES.items():
-                for name in names:
-                    patch.setattr(module, name, 3 if name == "LONGEST_CHUNK" else 2)
+            for module, small in SMALL.items():
+                for name, size in small.items():
+                    patch.setattr(module, name, size)
         yield
 
 

@@ -115,27 +115,28 @@ class Scanned:
         return order_keys([document for _, document in self.found], paths)
 
 
-def scan(packs: Sequence[bytes], after: bytes) -> Scanned:
-    """All rows of packs that can be seen, those after an id."""
-    found = list(_seen(packs, after))
+def scan(packs: Sequence[bytes], after: bytes, chosen: bytes | None) -> Scanned:
+    """All rows of packs that can be seen; see `aggregate.engine.interface.Program.scan`."""
+    found = list(_seen(packs, after, chosen))
     return Scanned(len(found), found=found)
 
 
 def filtered(
-    program: Program, packs: Sequence[bytes], after: bytes, named: tuple[str, str] | None, gas_per_row: int, gas_total: int
+    program: Program, packs: Sequence[bytes], after: bytes, chosen: bytes | None, named: tuple[str, str] | None, gas: tuple[int, int]
 ) -> Scanned:
     """See `aggregate.engine.interface.Program.scan`."""
-    found = list(_seen(packs, after))
+    found = list(_seen(packs, after, chosen))
     metas = None if named is None else [_meta(entry, named) for entry, _ in found]
-    outcome = program.matches([document for _, document in found], metas, gas_per_row, gas_total)
+    outcome = program.matches([document for _, document in found], metas, *gas)
     hits = [each for each, flag in zip(found, outcome.rows, strict=False) if flag == 1]
     return Scanned(len(found), outcome.errors, outcome.first_error, outcome.gas, outcome.error, hits)
 
 
-def _seen(packs: Sequence[bytes], after: bytes) -> Iterator[tuple[Row, bytes]]:
+def _seen(packs: Sequence[bytes], after: bytes, chosen: bytes | None) -> Iterator[tuple[Row, bytes]]:
+    names = None if chosen is None else {chosen[at : at + _ID] for at in range(0, len(chosen), _ID)}
     for pack in packs:
         for name, row in rows(pack):
-            if name > after:
+            if name > after and (names is None or name in names):
                 if len(row) < ROW_HEAD.size:
                     raise _Broken
                 if row[0] & VISIBLE:

@@ -194,9 +194,17 @@ class Program:
             used += call.used
         return Matches(bytes(rows), errors, first, used)
 
-    def scan(self, packs: Sequence[bytes], after: bytes, named: tuple[str, str] | None, gas_per_row: int, gas_total: int) -> Scanned:
+    def scan(
+        self,
+        packs: Sequence[bytes],
+        after: bytes,
+        chosen: bytes | None,
+        named: tuple[str, str] | None,
+        gas_per_row: int,
+        gas_total: int,
+    ) -> Scanned:
         self._want("filter")
-        return filtered(self, packs, after, named, gas_per_row, gas_total)
+        return filtered(self, packs, after, chosen, named, (gas_per_row, gas_total))
 
     def _evaluated(self, call: Call, state: Value, meta: Value) -> str:
         """The canonical text of the value; an expression pays for it as output."""
