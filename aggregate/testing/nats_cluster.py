@@ -13,7 +13,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from aggregate.errors import ConfigError, Mistake
-from aggregate.testing.nats import BINARY, EmbeddedNats, free_port
+from aggregate.testing.nats import BINARY, EmbeddedNats
+from aggregate.testing.ports import free_port
 
 START_ATTEMPTS = 3
 """Route ports must be known before any server starts, and may be taken by somebody else meanwhile."""

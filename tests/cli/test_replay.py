@@ -16,7 +16,8 @@ from aggregate.config.manifest import BANK
 from aggregate.errors import Rejected
 from aggregate.stream.codec import decode_message, encode_body
 from aggregate.testing import Environment
-from aggregate.testing.nats import EmbeddedNats, free_port
+from aggregate.testing.nats import EmbeddedNats
+from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId, AggregateKey, AggregateType, Command, TenantId
 
 from .conftest import Cli

@@ -14,7 +14,8 @@ import pytest
 from aggregate.client import AggregateClient
 from aggregate.errors import Unavailable
 from aggregate.stream import StreamClient
-from aggregate.testing.nats import EmbeddedNats, free_port
+from aggregate.testing.nats import EmbeddedNats
+from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId
 
 from .processes import finished, running

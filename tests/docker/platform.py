@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from aggregate.testing.nats import free_port
+from aggregate.testing.ports import free_port
 
 from .engine import ROOT, docker, gateway_image, nats_image, node_image, run
 from .waiting import until

@@ -15,7 +15,7 @@ import pytest
 
 from aggregate.client import AggregateClient
 from aggregate.errors import Rejected
-from aggregate.testing.nats import free_port
+from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId
 
 from .engine import NATS, base_image, docker, nats_image, node_image, run

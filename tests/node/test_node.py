@@ -14,7 +14,8 @@ from aggregate.client import AggregateClient
 from aggregate.config import AggregateManifest, Settings
 from aggregate.errors import AggregateError, ConfigError, Unavailable
 from aggregate.node import Node
-from aggregate.testing.nats import EmbeddedNats, free_port
+from aggregate.testing.nats import EmbeddedNats
+from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId, Receipt
 
 OPEN = {"type": "open_account", "initial_balance": 0}

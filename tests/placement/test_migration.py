@@ -23,7 +23,8 @@ from aggregate.placement.migration import WITNESS, Migration, MigrationFailed, M
 from aggregate.placement.store import PlacementStore
 from aggregate.stream import StreamClient
 from aggregate.stream.node_calls import Refused, call_node
-from aggregate.testing.nats import EmbeddedNats, free_port
+from aggregate.testing.nats import EmbeddedNats
+from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId, AggregateKey, AggregateType, Command, Document, Receipt, TenantId
 from tests.cli.conftest import Cli, cli
 from tests.faults.node import NodeProcess

@@ -16,7 +16,7 @@ import pytest
 from aggregate.client import AggregateClient
 from aggregate.errors import Rejected, Unavailable
 from aggregate.placement.store import PlacementStore
-from aggregate.testing.nats import free_port
+from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId, Command
 
 from .load import DEPOSIT, OPEN

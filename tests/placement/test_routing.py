@@ -22,7 +22,8 @@ from aggregate.placement.store import PlacementStore
 from aggregate.proto import aggregate_pb2 as pb
 from aggregate.proto import aggregate_pb2_grpc as pb_grpc
 from aggregate.proto.errors import from_status
-from aggregate.testing.nats import EmbeddedNats, free_port
+from aggregate.testing.nats import EmbeddedNats
+from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId, Command, Receipt, TenantId
 from tests.gateway.test_tls import make_certificate
 from tests.stream.waiting import eventually

@@ -12,7 +12,8 @@ from aggregate.errors import OutcomeUnknown, Unavailable
 from aggregate.stream import StreamClient
 from aggregate.stream.subjects import subject_of
 from aggregate.stream.subscription import Passed
-from aggregate.testing.nats import EmbeddedNats, free_port
+from aggregate.testing.nats import EmbeddedNats
+from aggregate.testing.ports import free_port
 from tests.stream.messages import new_commit, new_key, new_message, written
 from tests.stream.waiting import eventually
 
