@@ -41,15 +41,15 @@ impl<'a> Pack<'a> {
         }
         let (ids, rest) = rest.split_at_checked(ID * count).ok_or(Broken)?;
         let (ends, rows) = rest.split_at_checked(END * count).ok_or(Broken)?;
-        let pack = Pack { ids, ends, rows };
-        let mut last = 0;
-        let ascend = (0..count).all(|at| {
-            let end = pack.end(at);
-            let follows = end >= last && (at == 0 || pack.number(at) > pack.number(at - 1));
-            last = end;
-            follows
-        });
-        if ascend && last == rows.len() { Ok(pack) } else { Err(Broken) }
+        let (mut last, mut from) = (None, 0);
+        for (id, end) in ids.chunks_exact(ID).zip(ends.chunks_exact(END)) {
+            let (id, end) = (id.first_chunk().copied().map(u128::from_be_bytes), number(end));
+            if end < from || id <= last {
+                return Err(Broken);
+            }
+            (last, from) = (id, end);
+        }
+        if from == rows.len() { Ok(Pack { ids, ends, rows }) } else { Err(Broken) }
     }
 
     pub fn len(&self) -> usize {
@@ -60,15 +60,9 @@ impl<'a> Pack<'a> {
         &self.ids[at * ID..][..ID]
     }
 
-    /// The id as a number, which is ordered as its bytes are.
-    #[inline(always)]
-    fn number(&self, at: usize) -> u128 {
-        self.ids[at * ID..].first_chunk().copied().map_or(0, u128::from_be_bytes)
-    }
-
     #[inline(always)]
     fn end(&self, at: usize) -> usize {
-        self.ends[at * END..].first_chunk().copied().map_or(0, u32::from_be_bytes) as usize
+        number(&self.ends[at * END..])
     }
 
     #[inline(always)]
@@ -78,7 +72,11 @@ impl<'a> Pack<'a> {
     }
 
     pub fn rows(&self) -> impl Iterator<Item = Row<'a>> {
-        (0..self.len()).map(|at| (self.id(at), self.row(at)))
+        let mut from = 0;
+        self.ids.chunks_exact(ID).zip(self.ends.chunks_exact(END)).map(move |(id, end)| {
+            let start = std::mem::replace(&mut from, number(end));
+            (id, &self.rows[start..from])
+        })
     }
 
     /// Where the first row stands whose id is not before this one.
@@ -101,6 +99,11 @@ impl<'a> Pack<'a> {
     pub fn place_after(&self, id: &[u8]) -> usize {
         self.find(id).map_or_else(|| self.place(id), |place| place + 1)
     }
+}
+
+#[inline(always)]
+fn number(end: &[u8]) -> usize {
+    end.first_chunk().copied().map_or(0, u32::from_be_bytes) as usize
 }
 
 /// The document of a row that queries can see, None where they cannot.

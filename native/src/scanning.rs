@@ -14,6 +14,9 @@ use crate::rows::{RowFilter, Rows};
 /// What all rows of a scan have in common of what a filter sees as `meta`: tenant and type. They hold nothing that JSON would escape.
 pub type Named = (String, String);
 
+/// Rows of a pack, where they are small: so much room is made for those that match.
+const MANY: usize = 48;
+
 /// The rows that are looked at: those after an id, where there are `chosen` ones (one after the other, ascending) those alone.
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
@@ -34,7 +37,7 @@ pub struct Outcome {
 
 /// All rows that can be seen.
 fn everything(packs: &[&[u8]], wanted: Wanted<'_>) -> Result<Outcome, Broken> {
-    let mut hits = Vec::new();
+    let mut hits = Vec::with_capacity(MANY * packs.len());
     walk(packs, wanted, |spot, _, _| hits.push(spot))?;
     Ok(Outcome { looked: hits.len(), hits, ..Outcome::default() })
 }
@@ -48,7 +51,7 @@ pub fn filtered(
     (row_gas, total_gas): (u64, u64),
 ) -> Result<Outcome, Broken> {
     let mut rows = Rows::new(RowFilter::new(program), row_gas, total_gas);
-    let (mut looked, mut hits, mut error) = (0, Vec::new(), None);
+    let (mut looked, mut hits, mut error) = (0, Vec::with_capacity(MANY * packs.len()), None);
     walk(packs, wanted, |spot, (id, row), document| {
         looked += 1;
         if error.is_some() {
@@ -77,20 +80,19 @@ fn walk<'a>(
     let mut chosen = wanted.chosen.map(|ids| ids.chunks_exact(ID).peekable());
     for (number, raw) in packs.iter().enumerate() {
         let pack = Pack::open(raw)?;
-        let mut look = |place: usize| {
-            let row = pack.row(place);
+        let mut look = |place: usize, (id, row): Row<'a>| {
             if let Some(document) = seen(row)? {
-                show((number as u32, place as u32), (pack.id(place), row), document);
+                show((number as u32, place as u32), (id, row), document);
             }
             Ok(())
         };
         let first = if wanted.after.is_empty() { 0 } else { pack.place_after(wanted.after) };
         match &mut chosen {
-            None => (first..pack.len()).try_for_each(look)?,
+            None => pack.rows().enumerate().skip(first).try_for_each(|(place, row)| look(place, row))?,
             Some(ids) => {
                 while let Some(id) = ids.next_if(|&id| id <= pack.id(pack.len() - 1)) {
                     if let Some(place) = pack.find(id).filter(|&place| place >= first) {
-                        look(place)?;
+                        look(place, (pack.id(place), pack.row(place)))?;
                     }
                 }
             }
