@@ -2,7 +2,8 @@
 
 use std::sync::atomic::AtomicU32;
 
-use crate::code::{Code, Condition, Fields, Op, Place, Site, Test};
+use crate::brief::Operand;
+use crate::code::{Code, Condition, Op, Pair, Place, Site, Test};
 use crate::node::FROZEN;
 use crate::operators::Op2;
 use crate::text::Str;
@@ -17,12 +18,12 @@ pub struct Assembler {
     /// Where the last label stands: operations before it and after it are not joined.
     barrier: usize,
     /// Jumps and tables up to here have their labels replaced.
-    finished: (usize, usize, usize),
+    finished: (usize, usize, usize, usize),
 }
 
 impl Assembler {
     pub fn new(code: Code) -> Assembler {
-        Assembler { code, labels: Vec::new(), barrier: 0, finished: (0, 0, 0) }
+        Assembler { code, labels: Vec::new(), barrier: 0, finished: (0, 0, 0, 0) }
     }
 
     pub fn label(&mut self) -> Label {
@@ -79,11 +80,24 @@ impl Assembler {
                 let (constant, negated) = (*constant, op == Op2::Differs);
                 self.replace(1, Op::IsText { constant, negated }, place);
             }
-            ([.., Op::LocalField { slot, site }, Op::LocalField { slot: slot2, site: site2 }], Op::Binary(op)) => {
+            ([.., left, right], Op::Binary(op)) if operand(*left).is_some() && operand(*right).is_some() => {
                 let places = &self.code.places[self.code.places.len() - 2..];
-                let (left, right) = ((*slot, *site, places[0]), (*slot2, *site2, places[1]));
-                self.code.fields.push(Fields { op, left, right });
-                self.replace(2, Op::BinaryFields(self.code.fields.len() as u32 - 1), place);
+                if let (Some(left), Some(right)) = (operand(*left), operand(*right)) {
+                    self.code.pairs.push(Pair { op, left: (left, places[0]), right: (right, places[1]) });
+                    self.replace(2, Op::Pair(self.code.pairs.len() as u32 - 1), place);
+                }
+            }
+            ([.., Op::Pair(pair)], Op::JumpIfFalse(to)) => {
+                let (pair, at) = (*pair, self.code.places.last().copied().unwrap_or_default());
+                self.replace(1, Op::PairJump { pair, to }, at);
+            }
+            ([.., Op::Local(slot)], Op::JumpIfFalse(to)) => {
+                let (slot, at) = (*slot as u16, self.code.places.last().copied().unwrap_or_default());
+                self.replace(1, Op::LocalJump { slot, to }, at);
+            }
+            ([.., Op::SetLocal(slot)], Op::Unit(weight)) => {
+                let slot = *slot as u16;
+                self.replace(1, Op::SetUnit { slot, weight }, place);
             }
             ([.., Op::FreeBinary { site, op, constant }], Op::And(end)) => {
                 let place_of_operator = self.code.places.last().copied().unwrap_or_default();
@@ -155,16 +169,49 @@ impl Assembler {
         (found.slot == test.slot && name(found) == name(test)).then_some(*next)
     }
 
+    /// Operations that often follow each other are done in one step. The second one stays for who jumps to it, and for its place.
+    fn couple(&mut self, first: usize) {
+        let mut at = first;
+        while at + 1 < self.code.ops.len() {
+            let both = match (self.code.ops[at], self.code.ops[at + 1]) {
+                (Op::Unit(weight), Op::Local(slot)) => Op::UnitLocal { slot: slot as u16, weight },
+                (Op::Unit(weight), Op::LocalField { slot, site }) => Op::UnitField { slot, site, weight },
+                (Op::Unit(weight), Op::Whole(whole)) => Op::UnitWhole { whole, weight },
+                (Op::SetUnit { slot, weight }, Op::Local(local)) => {
+                    Op::SetUnitLocal { slot, local: local as u16, weight }
+                }
+                (Op::Local(slot), Op::Local(second)) => Op::Locals { slot: slot as u16, second: second as u16 },
+                (Op::Local(first), Op::LocalField { slot, site }) => {
+                    Op::LocalAndField { first: first as u16, slot, site }
+                }
+                _ => {
+                    at += 1;
+                    continue;
+                }
+            };
+            self.code.ops[at] = both;
+            at += 2;
+        }
+    }
+
     /// All labels are bound: write where they stand into the jumps.
     pub fn finish(&mut self) {
-        let (ops, rounds, tests) = self.finished;
+        let (ops, rounds, tests, wholes) = self.finished;
         for op in &mut self.code.ops[ops..] {
-            if let Op::Jump(to) | Op::JumpIfFalse(to) | Op::And(to) | Op::Or(to) | Op::FreeAnd { end: to, .. } = op {
-                *to = self.labels[*to as usize];
+            match op {
+                Op::Jump(to) | Op::JumpIfFalse(to) | Op::And(to) | Op::Or(to) => *to = self.labels[*to as usize],
+                Op::FreeAnd { end: to, .. } | Op::PairJump { to, .. } | Op::LocalJump { to, .. } => {
+                    *to = self.labels[*to as usize];
+                }
+                _ => {}
             }
         }
+        self.couple(ops);
         for round in &mut self.code.rounds[rounds..] {
             round.exit = self.labels[round.exit as usize];
+        }
+        for whole in &mut self.code.wholes[wholes..] {
+            whole.head = self.labels[whole.head as usize];
         }
         for test in &mut self.code.tests[tests..] {
             test.exit = self.labels[test.exit as usize];
@@ -172,7 +219,18 @@ impl Assembler {
         for index in tests..self.code.tests.len() {
             self.code.tests[index].next = self.chained(&self.code.tests[index]);
         }
-        self.finished = (self.code.ops.len(), self.code.rounds.len(), self.code.tests.len());
+        let code = &self.code;
+        self.finished = (code.ops.len(), code.rounds.len(), code.tests.len(), code.wholes.len());
         self.barrier = self.code.ops.len();
+    }
+}
+
+/// An operation that does no more than put this on the stack.
+fn operand(op: Op) -> Option<Operand> {
+    match op {
+        Op::Local(slot) => Some(Operand::Local(slot as u16)),
+        Op::LocalField { slot, site } => Some(Operand::Field { slot, site }),
+        Op::Constant(constant) => Some(Operand::Constant(constant)),
+        _ => None,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicU32;
 
+use crate::brief::{Each, Operand, Whole};
+use crate::iterables::Reduction;
 use crate::operators::Op2;
 use crate::text::Str;
 use crate::value::Value;
@@ -37,10 +39,17 @@ pub enum Op {
     Map(u32),
     /// A map literal with computed keys: `computed`.
     ComputedMap(u32),
-    NewList,
+    /// A list is being gathered on the stack.
+    Gather,
+    /// It is complete.
+    Gathered,
+    /// It is complete, and the operand of a built-in function that looks at it alone.
+    Reduce(Reduction),
     NewMap,
-    /// The element of a comprehension goes into the container below it.
+    /// The operand is the next element of the list that is being gathered.
     Append,
+    /// Whole rounds of a comprehension: `eaches`.
+    Each(u32),
     /// Key and value go into the map below them: `places` has the key's.
     Put(u32),
     /// Slots of a comprehension lose their values: `slots`.
@@ -51,6 +60,10 @@ pub enum Op {
     },
     Function(u32),
     Method(u32),
+    /// `get` with a default: a method of maps.
+    Get(u32),
+    /// `append`: a method of lists.
+    AppendTo(u32),
     Pop,
     Jump(u32),
     /// Takes the condition.
@@ -101,8 +114,53 @@ pub enum Op {
         slot: u16,
         site: u32,
     },
-    /// `a.b op c.d`, all locals: `fields`.
-    BinaryFields(u32),
+    /// `a op b` of what is read where it stands: `pairs`.
+    Pair(u32),
+    /// `if a op b`: jumps where it does not hold.
+    PairJump {
+        pair: u32,
+        to: u32,
+    },
+    /// `if local`: jumps where it does not hold.
+    LocalJump {
+        slot: u16,
+        to: u32,
+    },
+    /// A value goes into a slot, and the unit behind is entered.
+    SetUnit {
+        slot: u16,
+        weight: u32,
+    },
+    // An operation and the one behind it, which stays where it is and is passed over: `Assembler::finish`.
+    UnitLocal {
+        slot: u16,
+        weight: u32,
+    },
+    UnitField {
+        slot: u16,
+        site: u32,
+        weight: u32,
+    },
+    UnitWhole {
+        whole: u32,
+        weight: u32,
+    },
+    SetUnitLocal {
+        slot: u16,
+        local: u16,
+        weight: u32,
+    },
+    Locals {
+        slot: u16,
+        second: u16,
+    },
+    LocalAndField {
+        first: u16,
+        slot: u16,
+        site: u32,
+    },
+    /// All rounds of a comprehension over what is read where it stands: `wholes`.
+    Whole(u32),
     /// `operand == constant`, the constant a string; `negated` for `!=`.
     IsText {
         constant: u32,
@@ -180,12 +238,11 @@ pub struct Condition {
     pub place: Place,
 }
 
-/// What `Op::BinaryFields` works on.
-pub struct Fields {
+/// What `Op::Pair` works on, with the places of what is read.
+pub struct Pair {
     pub op: Op2,
-    /// Slot, site and place of the left and of the right one.
-    pub left: (u16, u32, Place),
-    pub right: (u16, u32, Place),
+    pub left: (Operand, Place),
+    pub right: (Operand, Place),
 }
 
 pub struct Function {
@@ -228,8 +285,10 @@ pub struct Code {
     pub slots: Vec<Box<[u16]>>,
     pub calls: Vec<CallSite>,
     pub tests: Vec<Test>,
-    pub fields: Vec<Fields>,
+    pub pairs: Vec<Pair>,
     pub conditions: Vec<Condition>,
+    pub eaches: Vec<Each>,
+    pub wholes: Vec<Whole>,
     /// Of filters and expressions the one function that is the expression.
     pub functions: Vec<Function>,
     pub decide: Option<usize>,
@@ -252,8 +311,10 @@ impl Code {
             slots: Vec::new(),
             calls: Vec::new(),
             tests: Vec::new(),
-            fields: Vec::new(),
+            pairs: Vec::new(),
             conditions: Vec::new(),
+            eaches: Vec::new(),
+            wholes: Vec::new(),
             functions: Vec::new(),
             decide: None,
             apply: None,

@@ -4,7 +4,9 @@
 use crate::assembler::{Assembler, Label};
 use crate::builtins::{function_named, method_named};
 use crate::code::{CallSite, Op, Place, Shape};
+use crate::comprehensions::Element;
 use crate::ir::{BadIr, Checked, bad, exactly, integer, name, parts, place, sequence, text, unit};
+use crate::iterables::Reduction;
 use crate::number_text::from_text;
 use crate::operators::Op2;
 use crate::text::Str;
@@ -39,7 +41,7 @@ pub struct Compiler<'a> {
     /// Slots below are parameters.
     pub bound: u32,
     /// Functions that may be called.
-    pub callable: usize,
+    pub callable: &'a [Value],
     /// Where the values of the consts stand among the constants.
     pub consts: &'a [u32],
     /// Free names are allowed.
@@ -56,7 +58,7 @@ impl<'a> Compiler<'a> {
         assembler: &'a mut Assembler,
         slots: u32,
         bound: u32,
-        callable: usize,
+        callable: &'a [Value],
         consts: &'a [u32],
     ) -> Compiler<'a> {
         Compiler {
@@ -175,7 +177,10 @@ impl<'a> Compiler<'a> {
                 ]);
             }
             ("not", [operand]) => self.then([Task::Expression(operand), Task::Emit(Op::Not, at)]),
-            ("neg", [operand]) => self.then([Task::Expression(operand), Task::Emit(Op::Negate, at)]),
+            ("neg", [operand]) => match negative(operand)? {
+                Some(value) => self.constant(Value::Int(value), at),
+                None => self.then([Task::Expression(operand), Task::Emit(Op::Negate, at)]),
+            },
             ("if", [condition, then_unit, then, else_unit, otherwise]) => {
                 let ((then_weight, then_at), (else_weight, else_at)) = (unit(then_unit)?, unit(else_unit)?);
                 let (other, end) = (self.assembler.label(), self.assembler.label());
@@ -198,40 +203,28 @@ impl<'a> Compiler<'a> {
             }
             ("map", [rows]) => self.map(rows, at)?,
             ("lcomp", [slots, clauses, element_unit, element]) => {
-                let (weight, unit_at) = unit(element_unit)?;
-                self.comprehension(slots, clauses, at, Op::NewList, |_, next| {
-                    vec![
-                        Task::Emit(Op::Unit(weight), unit_at),
-                        Task::Expression(element),
-                        Task::Emit(Op::Append, at),
-                        Task::Emit(Op::Jump(next), at),
-                    ]
-                })?;
+                self.tasks.push(Task::Emit(Op::Gathered, at));
+                self.comprehension(slots, clauses, at, element_unit, Element::Item(element))?;
             }
             ("mcomp", [slots, clauses, element_unit, key, value]) => {
-                let (weight, unit_at) = unit(element_unit)?;
-                self.comprehension(slots, clauses, at, Op::NewMap, |assembler, next| {
-                    assembler.code.key_places.push(unit_at);
-                    let key_place = assembler.code.key_places.len() as u32 - 1;
-                    vec![
-                        Task::Emit(Op::Unit(weight), unit_at),
-                        Task::Expression(key),
-                        Task::Expression(value),
-                        Task::Emit(Op::Put(key_place), at),
-                        Task::Emit(Op::Jump(next), at),
-                    ]
-                })?;
+                self.comprehension(slots, clauses, at, element_unit, Element::Entry(key, value))?;
             }
             ("call", [function, arguments]) => {
                 let (function, arguments) = (integer(function)?, sequence(arguments)?);
-                if function as usize >= self.callable {
-                    return bad(format!("a call of function {function}, only {} stand above", self.callable));
+                if function as usize >= self.callable.len() {
+                    return bad(format!("a call of function {function}, only {} stand above", self.callable.len()));
                 }
                 let count = arguments.len() as u32;
                 self.tasks.push(Task::Emit(Op::Call { function, count }, at));
                 self.tasks.extend(arguments.iter().rev().map(Task::Expression));
             }
             ("fn", [function, arguments, keywords]) => {
+                if let Some((reduction, list_at, [slots, clauses, element_unit, element])) =
+                    reduced(function, arguments, keywords)?
+                {
+                    self.tasks.push(Task::Emit(Op::Reduce(reduction), at));
+                    return self.comprehension(slots, clauses, list_at, element_unit, Element::Item(element));
+                }
                 let names = self.keyword_names(keywords)?;
                 let Some(index) = function_named(name(function)?, names.iter().map(Str::as_str)) else {
                     return bad(format!("no function {:.80} with these keywords", name(function)?));
@@ -243,7 +236,12 @@ impl<'a> Compiler<'a> {
                 let Some(index) = method_named(name(method)?, !names.is_empty()) else {
                     return bad(format!("no method {:.80} with these keywords", name(method)?));
                 };
-                self.call(Op::Method, index, arguments, keywords, names, at)?;
+                let op = match (name(method)?, sequence(arguments)?.len()) {
+                    ("get", 2) if names.is_empty() => Op::Get,
+                    ("append", 1) if names.is_empty() => Op::AppendTo,
+                    _ => Op::Method,
+                };
+                self.call(op, index, arguments, keywords, names, at)?;
                 self.tasks.push(Task::Left(receiver));
             }
             _ => return bad(format!("unknown or malformed expression {tag:.80} at {}:{}", at.0, at.1)),
@@ -353,6 +351,18 @@ impl<'a> Compiler<'a> {
     }
 }
 
+/// A function of a list comprehension alone, of which no list needs to be made: which one, place and operands of the comprehension.
+fn reduced<'a>(
+    function: &Value,
+    arguments: &'a Value,
+    keywords: &Value,
+) -> Checked<Option<(Reduction, Place, &'a [Value; 4])>> {
+    let ([argument], []) = (sequence(arguments)?, sequence(keywords)?) else { return Ok(None) };
+    let ("lcomp", at, operands) = parts(argument)? else { return Ok(None) };
+    let reduction = Reduction::named(name(function)?);
+    Ok(reduction.and_then(|reduction| Some((reduction, at, operands.try_into().ok()?))))
+}
+
 /// The values of a map literal whose rows are checked.
 pub(crate) fn literal_values(rows: &[Value]) -> impl DoubleEndedIterator<Item = &Value> {
     rows.iter().filter_map(|row| sequence(row).ok()?.get(2))
@@ -363,7 +373,16 @@ pub(crate) fn named_operator(node: &Value) -> Checked<Op2> {
     Op2::named(op).ok_or_else(|| BadIr(format!("unknown operator {op:.80}")))
 }
 
-fn number(digits: &str) -> Checked<Value> {
+/// The negative of an integer that is written out, which costs nothing.
+fn negative(operand: &Value) -> Checked<Option<i64>> {
+    let ("num", _, [digits]) = parts(operand)? else { return Ok(None) };
+    match number(name(digits)?)? {
+        Value::Int(value) => Ok(value.checked_neg()),
+        _ => Ok(None),
+    }
+}
+
+pub(crate) fn number(digits: &str) -> Checked<Value> {
     let unsigned = digits.strip_prefix('-').unwrap_or(digits);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
     let sound = [whole, fraction].iter().all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));

@@ -31,6 +31,24 @@ impl Meter {
         Err(self.spent())
     }
 
+    /// As `charge`, by who can do without.
+    #[inline(always)]
+    pub fn take(&mut self, amount: u64) -> Option<()> {
+        self.left = self.left.checked_sub(amount)?;
+        Some(())
+    }
+
+    #[inline(always)]
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// What was left before something that is done another way.
+    #[inline(always)]
+    pub fn set_left(&mut self, left: u64) {
+        self.left = left;
+    }
+
     /// As `charge`, which is done later.
     #[inline]
     pub fn check(&mut self, amount: u64) -> Result<(), Halt> {

@@ -15,30 +15,76 @@ use crate::value::{MAX_RANGE, Range, Value};
 /// What the pairs of `enumerate` and `items` cost, each.
 const PAIR: u64 = 6;
 
+/// A function of one list that looks at its elements alone.
+#[derive(Clone, Copy, Debug)]
+pub enum Reduction {
+    Sum,
+    Min,
+    Max,
+    Any,
+    All,
+    Len,
+}
+
+impl Reduction {
+    pub fn named(name: &str) -> Option<Reduction> {
+        Some(match name {
+            "sum" => Reduction::Sum,
+            "min" => Reduction::Min,
+            "max" => Reduction::Max,
+            "any" => Reduction::Any,
+            "all" => Reduction::All,
+            "len" => Reduction::Len,
+            _ => return None,
+        })
+    }
+
+    pub fn of(self, context: &mut Context, items: Items<'_>) -> Result<Value, Halt> {
+        match self {
+            Reduction::Sum => sum_of(context, items),
+            Reduction::Min => extreme(context, "min", items, Ordering::Less),
+            Reduction::Max => extreme(context, "max", items, Ordering::Greater),
+            Reduction::Any => decides(context, items, true),
+            Reduction::All => decides(context, items, false),
+            Reduction::Len => Ok(Value::integer(items.len())),
+        }
+    }
+}
+
 pub fn min(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
-    extreme(context, "min", args, Ordering::Less)
+    extreme_argument(context, "min", args, Ordering::Less)
 }
 
 pub fn max(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
-    extreme(context, "max", args, Ordering::Greater)
+    extreme_argument(context, "max", args, Ordering::Greater)
 }
 
-fn extreme(context: &mut Context, function: &'static str, args: &Args<'_>, wanted: Ordering) -> Result<Value, Halt> {
-    let items = if args.values.len() == 1 {
-        let items = Items::wanted(function, 1, &args.values[0])?;
-        context.charge(items.len() as u64)?;
-        want_comparable(function, items)?;
-        if items.len() == 0 {
-            return Err(fail("value.empty").with("function", function).into());
-        }
-        items
-    } else {
-        let items = Items::List(args.values);
-        want_comparable(function, items)?;
-        let wide = args.values.iter().any(|value| matches!(value, Value::Wide(_)));
-        context.charge(if wide { WIDE } else { 0 })?;
-        items
-    };
+fn extreme_argument(
+    context: &mut Context,
+    function: &'static str,
+    args: &Args<'_>,
+    wanted: Ordering,
+) -> Result<Value, Halt> {
+    if args.values.len() == 1 {
+        return extreme(context, function, Items::wanted(function, 1, &args.values[0])?, wanted);
+    }
+    let items = Items::List(args.values);
+    want_comparable(function, items)?;
+    let wide = args.values.iter().any(|value| matches!(value, Value::Wide(_)));
+    context.charge(if wide { WIDE } else { 0 })?;
+    best(context, items, wanted)
+}
+
+fn extreme(context: &mut Context, function: &'static str, items: Items<'_>, wanted: Ordering) -> Result<Value, Halt> {
+    context.charge(items.len() as u64)?;
+    want_comparable(function, items)?;
+    if items.len() == 0 {
+        return Err(fail("value.empty").with("function", function).into());
+    }
+    best(context, items, wanted)
+}
+
+fn best(context: &mut Context, items: Items<'_>, wanted: Ordering) -> Result<Value, Halt> {
     context.charge(items.iter().map(|item| read(&item)).sum())?;
     let best = items.iter().reduce(|best, item| if order(&item, &best) == wanted { item } else { best });
     Ok(best.unwrap_or(Value::Null))
@@ -53,8 +99,14 @@ fn order(a: &Value, b: &Value) -> Ordering {
 }
 
 pub fn sum(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
-    let items = Items::wanted("sum", 1, &args.values[0])?;
+    sum_of(context, Items::wanted("sum", 1, &args.values[0])?)
+}
+
+fn sum_of(context: &mut Context, items: Items<'_>) -> Result<Value, Halt> {
     context.charge(items.len() as u64)?;
+    if let Some(total) = integers(items) {
+        return Ok(Value::Int(total));
+    }
     want_elements("sum", items, Wanted::Number)?;
     let mut total = Value::Int(0);
     for item in items.iter() {
@@ -72,6 +124,15 @@ pub fn sum(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
         }
     }
     Ok(total)
+}
+
+/// The sum of integers, where it is one too; that costs nothing more.
+fn integers(items: Items<'_>) -> Option<i64> {
+    let Items::List(items) = items else { return None };
+    items.iter().try_fold(0, |total: i64, item| match item {
+        Value::Int(x) => total.checked_add(*x),
+        _ => None,
+    })
 }
 
 pub fn sorted(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
@@ -202,15 +263,15 @@ pub fn range(_: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
 }
 
 pub fn any(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
-    decides(context, "any", true, &args.values[0])
+    decides(context, Items::wanted("any", 1, &args.values[0])?, true)
 }
 
 pub fn all(context: &mut Context, args: &Args<'_>) -> Result<Value, Halt> {
-    decides(context, "all", false, &args.values[0])
+    decides(context, Items::wanted("all", 1, &args.values[0])?, false)
 }
 
-fn decides(context: &mut Context, function: &'static str, deciding: bool, value: &Value) -> Result<Value, Halt> {
-    for item in Items::wanted(function, 1, value)?.iter() {
+fn decides(context: &mut Context, items: Items<'_>, deciding: bool) -> Result<Value, Halt> {
+    for item in items.iter() {
         context.charge(1)?;
         if item.is_true() == deciding {
             return Ok(Value::Bool(deciding));

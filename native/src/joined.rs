@@ -1,12 +1,15 @@
 //! Operations that stand for several that often stand together.
 
-use crate::access;
-use crate::code::{Condition, Fields, Test};
-use crate::failure::{Halt, at};
-use crate::gas::read;
-use crate::machine::{Machine, push};
-use crate::operators::{self, Op2, of_integers};
-use crate::value::Value;
+use crate::access::{self, check_mutable};
+use crate::brief::{self, Operand};
+use crate::code::{Condition, Pair, Place, Test};
+use crate::failure::{Halt, at, engine_bug};
+use crate::gas::{lookup, read};
+use crate::lists::MOVE;
+use crate::machine::Machine;
+use crate::operators::{self, Op2, compared, of_integers};
+use crate::stack::{push, push_unbound};
+use crate::value::{MAX_LIST, Value};
 use crate::walk::scalars_equal;
 
 impl<'p> Machine<'p> {
@@ -26,15 +29,14 @@ impl<'p> Machine<'p> {
         Ok(())
     }
 
-    /// The two operands on top are integers, and their result takes their place: written there at once, as a value that is written in parts
-    /// and then copied as a whole makes the processor wait. False where the operation is not that simple.
+    /// The two operands on top are integers, and their result takes their place. False where the operation is not that simple.
     #[inline(always)]
     pub(crate) fn integers_in_place(&mut self, op: Op2) -> bool {
         let [.., left, Value::Int(y)] = &mut self.stack[..] else { return false };
         let Value::Int(x) = *left else { return false };
-        let Some(value) = of_integers(op, x, *y) else { return false };
-        // SAFETY: what is overwritten is an integer, which needs no drop
-        unsafe { std::ptr::write(left, value) };
+        if !of_integers(left, op, x, *y) {
+            return false;
+        }
         self.stack.truncate(self.stack.len() - 1);
         true
     }
@@ -44,9 +46,43 @@ impl<'p> Machine<'p> {
     pub(crate) fn integer_in_place(&mut self, op: Op2, right: &Value) -> bool {
         let (Some(left), Value::Int(y)) = (self.stack.last_mut(), right) else { return false };
         let Value::Int(x) = *left else { return false };
-        let Some(value) = of_integers(op, x, *y) else { return false };
-        // SAFETY: what is overwritten is an integer, which needs no drop
-        unsafe { std::ptr::write(left, value) };
+        of_integers(left, op, x, *y)
+    }
+
+    /// `map.get(key, default)` with a short key, whose value takes the place of the map. False where it is not that simple, or is not paid for.
+    #[inline(never)]
+    pub(crate) fn get_in_place(&mut self) -> bool {
+        let [.., target, key, default] = &mut self.stack[..] else { return false };
+        let (Value::Map(map), Value::Short(name)) = (&*target, &*key) else { return false };
+        let entries = map.entries();
+        if self.context.meter.take(lookup(entries.len())).is_none() {
+            return false;
+        }
+        let found = match entries.get(&(*name).into()) {
+            Some(value) => value.clone(),
+            None => std::mem::replace(default, Value::Unbound),
+        };
+        std::mem::replace(target, found).discard();
+        self.discard_to(self.stack.len() - 2);
+        true
+    }
+
+    /// `list.append(value)`. False where it is not that simple, or fails.
+    #[inline(never)]
+    pub(crate) fn append_in_place(&mut self) -> bool {
+        let [.., target @ Value::List(list), value] = &self.stack[..] else { return false };
+        let full = list.items().len() == MAX_LIST;
+        if full || check_mutable(&self.context, target).is_err() || self.context.meter.take(MOVE).is_none() {
+            return false;
+        }
+        self.context.note_store(target, value);
+        let value = self.pop();
+        if let Some(target) = self.stack.last_mut() {
+            if let Value::List(list) = &*target {
+                list.change(|items| items.push(value));
+            }
+            std::mem::replace(target, Value::Null).discard();
+        }
         true
     }
 
@@ -138,34 +174,66 @@ impl<'p> Machine<'p> {
         }
     }
 
-    /// `a.b op c.d`
+    /// Two integers that are read where they stand.
     #[inline(always)]
-    pub(crate) fn binary_fields(&mut self, index: u32, base: usize) -> Result<(), Halt> {
-        let fields = &self.code.fields[index as usize];
-        let ((left, left_site, _), (right, right_site, _)) = (fields.left, fields.right);
-        let found = (
-            access::near(&self.stack[base + usize::from(left)], &self.code.sites[left_site as usize]),
-            access::near(&self.stack[base + usize::from(right)], &self.code.sites[right_site as usize]),
-        );
-        if let (Some(Value::Int(x)), Some(Value::Int(y))) = found {
-            if let Some(value) = of_integers(fields.op, *x, *y) {
-                push(&mut self.stack, value);
+    fn integers(&self, pair: &Pair, base: usize) -> Option<(i64, i64)> {
+        let slots = &self.stack[base..];
+        match (brief::read(self.code, slots, pair.left.0)?, brief::read(self.code, slots, pair.right.0)?) {
+            (Value::Int(x), Value::Int(y)) => Some((*x, *y)),
+            _ => None,
+        }
+    }
+
+    /// `a op b`
+    #[inline(always)]
+    pub(crate) fn pair(&mut self, index: u32, base: usize) -> Result<(), Halt> {
+        let pair = &self.code.pairs[index as usize];
+        if let Some((x, y)) = self.integers(pair, base) {
+            if of_integers(push_unbound(&mut self.stack), pair.op, x, y) {
                 return Ok(());
             }
+            self.pop();
         }
-        self.search_binary_fields(fields, base)
+        let value = self.any_pair(pair, base)?;
+        push(&mut self.stack, value);
+        Ok(())
+    }
+
+    /// `if a op b`
+    #[inline(always)]
+    pub(crate) fn pair_holds(&mut self, index: u32, base: usize) -> Result<bool, Halt> {
+        let pair = &self.code.pairs[index as usize];
+        if let Some((x, y)) = self.integers(pair, base) {
+            if let Some(holds) = compared(pair.op, x, y) {
+                return Ok(holds);
+            }
+        }
+        let value = self.any_pair(pair, base)?;
+        let holds = value.is_true();
+        value.discard();
+        Ok(holds)
     }
 
     #[inline(never)]
-    fn search_binary_fields(&mut self, fields: &Fields, base: usize) -> Result<(), Halt> {
-        let ((left, left_site, left_place), (right, right_site, right_place)) = (fields.left, fields.right);
-        let left = self.local_field((left, left_site), base).map_err(|halt| at(halt, left_place))?.clone();
-        let right = self.local_field((right, right_site), base).map_err(|halt| at(halt, right_place))?.clone();
-        let value = operators::binary(&mut self.context, fields.op, &left, &right)?;
+    fn any_pair(&mut self, pair: &'p Pair, base: usize) -> Result<Value, Halt> {
+        let (left, right) = (self.operand(pair.left, base)?, self.operand(pair.right, base)?);
+        let value = operators::binary(&mut self.context, pair.op, &left, &right)?;
         left.discard();
         right.discard();
-        push(&mut self.stack, value);
-        Ok(())
+        Ok(value)
+    }
+
+    fn operand(&self, (operand, place): (Operand, Place), base: usize) -> Result<Value, Halt> {
+        if let Some(value) = brief::read(self.code, &self.stack[base..], operand) {
+            return Ok(value.clone());
+        }
+        match operand {
+            Operand::Field { slot, site } => {
+                self.local_field((slot, site), base).cloned().map_err(|halt| at(halt, place))
+            }
+            Operand::Local(slot) => Err(at(self.unbound(slot.into()), place)),
+            _ => Err(engine_bug()),
+        }
     }
 
     /// `if local.name == constant`: where to go on. What stands there may be another test of the same field, and so on.

@@ -1,8 +1,10 @@
 //! The native engine of Aggregate: programs of the language `agl-1`, metered and exact.
 
+mod abridge;
 mod access;
 mod arguments;
 mod assembler;
+mod brief;
 mod builtins;
 mod cache;
 mod code;
@@ -41,6 +43,7 @@ mod operators;
 mod order_key;
 mod outcome;
 mod packs;
+mod pool;
 mod program;
 mod quick;
 mod reads;
@@ -53,6 +56,8 @@ mod scratch;
 mod share;
 mod skim;
 mod skimming;
+mod small;
+mod stack;
 mod state;
 mod statements;
 mod strings;

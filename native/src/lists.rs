@@ -9,7 +9,7 @@ use crate::value::{List, Value};
 use crate::walk::pair;
 
 /// The charge for one element put in or taken out.
-const MOVE: u64 = 2;
+pub const MOVE: u64 = 2;
 
 /// The list that may be changed, as `check_mutable` has it.
 fn mutable<'a>(context: &Context, receiver: &'a Value) -> Result<&'a List, Halt> {

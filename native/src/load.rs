@@ -68,7 +68,7 @@ fn expression(mut assembler: Assembler, document: &Value) -> Checked<Code> {
     }
     let (weight, at) = unit(member(document, "unit")?)?;
     assembler.emit(Op::Unit(weight), at);
-    let mut compiler = Compiler::new(&mut assembler, locals.len() as u32, 2, 0, &[]);
+    let mut compiler = Compiler::new(&mut assembler, locals.len() as u32, 2, &[], &[]);
     compiler.free = true;
     compiler.compile(Task::Expression(member(document, "expr")?))?;
     // a filter's result is checked by the caller, at the place of the unit: the first character of the expression
@@ -91,7 +91,8 @@ fn program(mut assembler: Assembler, document: &Value) -> Checked<Code> {
             return bad(format!("function {name:.80}: {params} parameters, {} slots", locals.len()));
         }
         let entry = assembler.code.ops.len();
-        let mut compiler = Compiler::new(&mut assembler, locals.len() as u32, params as u32, index, &consts);
+        let mut compiler =
+            Compiler::new(&mut assembler, locals.len() as u32, params as u32, &functions[..index], &consts);
         compiler.is_apply = apply == Some(index);
         compiler.compile(Task::Block(member(node, "body")?))?;
         let null = assembler.constant(Value::Null);
@@ -127,7 +128,7 @@ fn consts(assembler: &mut Assembler, nodes: &[Value]) -> Checked<Vec<u32>> {
         let (weight, at) = unit(const_unit)?;
         let entry = assembler.code.ops.len();
         assembler.emit(Op::Unit(weight), at);
-        Compiler::new(assembler, 0, 0, 0, &values).compile(Task::Expression(node))?;
+        Compiler::new(assembler, 0, 0, &[], &values).compile(Task::Expression(node))?;
         assembler.emit(Op::Return, at);
         assembler.finish();
         assembler.code.functions.push(Function { name: String::new(), params: 0, locals: Box::new([]), entry });

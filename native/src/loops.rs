@@ -62,11 +62,8 @@ impl Machine<'_> {
         let epoch = self.context.epoch;
         let begun = match self.stack.pop().unwrap_or(Value::Null) {
             Value::List(list) => {
-                let locked = list.header().is_mutable(epoch);
-                if locked {
-                    list.locks.set(list.locks.get() + 1);
-                }
-                Loop::List { list, next: 0, locked }
+                self.begin_list(list, 0);
+                return Ok(());
             }
             Value::Range(range) => Loop::Range { range, next: 0 },
             Value::Map(map) => {
@@ -82,6 +79,15 @@ impl Machine<'_> {
         };
         self.loops.push(begun);
         Ok(())
+    }
+
+    /// A loop over a list goes on with the element `next`.
+    pub(crate) fn begin_list(&mut self, list: Ptr<List>, next: usize) {
+        let locked = list.header().is_mutable(self.context.epoch);
+        if locked {
+            list.locks.set(list.locks.get() + 1);
+        }
+        self.loops.push(Loop::List { list, next, locked });
     }
 
     /// Begin the next round: pay for it and bind its slots. False when there is none, and the loop is over.

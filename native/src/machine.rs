@@ -8,6 +8,7 @@ use crate::code::{Code, Kind, Op};
 use crate::context::Context;
 use crate::failure::{At, Halt, Stop, engine_bug, fail, shown_text};
 use crate::loops::Loop;
+use crate::stack::{grow, push, push_copy};
 use crate::value::Value;
 
 thread_local! {
@@ -32,6 +33,8 @@ pub struct Machine<'p> {
     pub(crate) stack: Vec<Value>,
     frames: Vec<Frame>,
     pub(crate) loops: Vec<Loop>,
+    /// Where the lists that are being gathered start on the stack.
+    pub(crate) gathers: Vec<usize>,
     /// The operation that is running.
     pub(crate) at: usize,
     /// During an `apply`: the state before it, which is also the run's first argument. A failure leaves it as it was.
@@ -47,27 +50,6 @@ thread_local! {
 
 /// Larger stacks are not kept.
 const SPARE_SLOTS: usize = 1024;
-
-/// Push in place: a value that is written in parts and then copied as a whole makes the processor wait.
-#[inline(always)]
-pub(crate) fn push(stack: &mut Vec<Value>, value: Value) {
-    if stack.len() == stack.capacity() {
-        grow(stack);
-    }
-    stack.push(value);
-}
-
-/// Push a copy of a value.
-#[inline(always)]
-pub(crate) fn push_copy(stack: &mut Vec<Value>, value: &Value) {
-    push(stack, value.clone());
-}
-
-#[cold]
-#[inline(never)]
-fn grow(stack: &mut Vec<Value>) {
-    stack.reserve(64);
-}
 
 impl Drop for Machine<'_> {
     fn drop(&mut self) {
@@ -91,6 +73,7 @@ impl<'p> Machine<'p> {
             stack,
             frames,
             loops: Vec::new(),
+            gathers: Vec::new(),
             at: 0,
             before: Value::Null,
             panics: PANIC.get(),
@@ -158,6 +141,7 @@ impl<'p> Machine<'p> {
         }
         self.frames.clear();
         self.loops.clear();
+        self.gathers.clear();
         self.stack.clear();
         self.context.end(None);
         halt
@@ -167,23 +151,38 @@ impl<'p> Machine<'p> {
     #[inline]
     fn enter(&mut self, function: usize, base: usize, back: usize) -> usize {
         let callee = &self.code.functions[function];
-        for _ in self.stack.len()..base + callee.locals.len() {
-            push(&mut self.stack, Value::Unbound);
+        let end = base + callee.locals.len();
+        if end > self.stack.capacity() {
+            grow(&mut self.stack);
         }
+        // at most 64 slots
+        self.stack.resize_with(end, || Value::Unbound);
         self.frames.push(Frame { function, base, back, loops: self.loops.len() });
         callee.entry
     }
 
     #[inline(always)]
     pub(crate) fn pop(&mut self) -> Value {
-        self.stack.pop().unwrap_or(Value::Unbound)
+        match self.stack.pop() {
+            Some(value) => value,
+            None => Value::Unbound,
+        }
     }
 
     /// Drop what stands from `length` on.
     #[inline]
     pub(crate) fn discard_to(&mut self, length: usize) {
-        while self.stack.len() > length {
-            self.pop().discard();
+        let end = self.stack.len();
+        if length >= end {
+            return;
+        }
+        // SAFETY: shorter than it is; what stood behind is taken out, each value once, and a drop does not look at the stack
+        unsafe {
+            self.stack.set_len(length);
+            let stack = self.stack.as_ptr();
+            for at in length..end {
+                std::ptr::read(stack.add(at)).discard();
+            }
         }
     }
 
@@ -193,10 +192,15 @@ impl<'p> Machine<'p> {
             Some(frame) => (frame.base, code.functions[frame.function].entry),
             None => (0, 0),
         };
+        let ops = code.ops.as_ptr();
         loop {
             self.at = pc;
+            debug_assert!(pc < code.ops.len());
+            // SAFETY: the last operation of every function is a `Return`, and all labels that are jumped to are bound before it
+            let op = unsafe { ops.add(pc) };
             pc += 1;
-            match code.ops[self.at] {
+            // SAFETY: as above
+            match unsafe { *op } {
                 Op::Unit(weight) => self.context.charge(u64::from(weight))?,
                 Op::Constant(index) => push_copy(&mut self.stack, &code.constants[index as usize]),
                 Op::Local(slot) => self.push_local(slot, base)?,
@@ -212,7 +216,21 @@ impl<'p> Machine<'p> {
                         self.binary_constant(op, constant)?;
                     }
                 }
-                Op::BinaryFields(index) => self.binary_fields(index, base)?,
+                Op::Pair(index) => self.pair(index, base)?,
+                Op::PairJump { pair, to } => {
+                    if !self.pair_holds(pair, base)? {
+                        pc = to as usize;
+                    }
+                }
+                Op::LocalJump { slot, to } => match &self.stack[base + usize::from(slot)] {
+                    Value::Unbound => return Err(self.unbound(slot.into())),
+                    value if value.is_true() => {}
+                    _ => pc = to as usize,
+                },
+                Op::SetUnit { slot, weight } => {
+                    self.set_local(slot.into(), base);
+                    self.context.charge(u64::from(weight))?;
+                }
                 Op::IsText { constant, negated } => self.is_text_in_place(constant, negated)?,
                 Op::Test(index) => pc = self.test(index, base)?,
                 Op::Not => {
@@ -249,11 +267,10 @@ impl<'p> Machine<'p> {
                         pc = round.exit as usize;
                     }
                 }
+                Op::Whole(index) => pc = self.whole(index, base),
+                Op::Each(index) => pc = self.each(index, base),
                 Op::Append => self.append_element()?,
-                Op::SetLocal(slot) => {
-                    let value = self.pop();
-                    std::mem::replace(&mut self.stack[base + slot as usize], value).discard();
-                }
+                Op::SetLocal(slot) => self.set_local(slot, base),
                 Op::Call { function, count } => {
                     let callee = &code.functions[function as usize];
                     let count = count as usize;
@@ -276,8 +293,20 @@ impl<'p> Machine<'p> {
                 Op::ReturnMerged { slot, shape } => self.merge_into_slot(base + usize::from(slot), shape)?,
                 Op::Function(call) => self.call_function(call)?,
                 Op::Method(call) => self.call_method(call)?,
+                Op::Get(call) => {
+                    if !self.get_in_place() {
+                        self.call_method(call)?;
+                    }
+                }
+                Op::AppendTo(call) => {
+                    if !self.append_in_place() {
+                        self.call_method(call)?;
+                    }
+                }
                 Op::Iterate => self.start_loop()?,
-                Op::NewList => self.new_list(),
+                Op::Gather => self.gathers.push(self.stack.len()),
+                Op::Gathered => self.gathered(),
+                Op::Reduce(reduction) => self.reduce(reduction)?,
                 Op::Unbind(slots) => self.unbind(slots, base),
                 Op::Free(site) => self.push_free(site, base),
                 Op::FreeBinary { site, op, constant } => self.free_binary(site, op, constant, base)?,
@@ -287,7 +316,57 @@ impl<'p> Machine<'p> {
                     }
                 }
                 Op::FreeField { outer, inner } => self.push_free_field(outer, inner, base)?,
-                other => self.seldom(other, base)?,
+                Op::UnitLocal { slot, weight } => {
+                    self.context.charge(u64::from(weight))?;
+                    self.at = pc;
+                    pc += 1;
+                    self.push_local(slot.into(), base)?;
+                }
+                Op::UnitField { slot, site, weight } => {
+                    self.context.charge(u64::from(weight))?;
+                    self.at = pc;
+                    pc += 1;
+                    self.push_local_field(slot, site, base)?;
+                }
+                Op::UnitWhole { whole, weight } => {
+                    self.context.charge(u64::from(weight))?;
+                    self.at = pc;
+                    pc = self.whole(whole, base);
+                }
+                Op::SetUnitLocal { slot, local, weight } => {
+                    self.set_local(slot.into(), base);
+                    self.context.charge(u64::from(weight))?;
+                    self.at = pc;
+                    pc += 1;
+                    self.push_local(local.into(), base)?;
+                }
+                Op::Locals { slot, second } => {
+                    self.push_local(slot.into(), base)?;
+                    self.at = pc;
+                    pc += 1;
+                    self.push_local(second.into(), base)?;
+                }
+                Op::LocalAndField { first, slot, site } => {
+                    self.push_local(first.into(), base)?;
+                    self.at = pc;
+                    pc += 1;
+                    self.push_local_field(slot, site, base)?;
+                }
+                op @ (Op::Index
+                | Op::Slice { .. }
+                | Op::Negate
+                | Op::List(_)
+                | Op::ComputedMap(_)
+                | Op::NewMap
+                | Op::Put(_)
+                | Op::Leave
+                | Op::SetField(_)
+                | Op::SetIndex
+                | Op::ReadField(_)
+                | Op::ReadIndex
+                | Op::StoreField(_)
+                | Op::StoreIndex
+                | Op::Unpack(_)) => self.seldom(op, base)?,
             }
         }
     }

@@ -1,16 +1,19 @@
 //! Operations that make containers: map literals, the elements of comprehensions, and `operand | {...}`.
 
 use crate::access::store;
+use crate::arguments::Items;
 use crate::code::{Place, Shape};
 use crate::failure::{Halt, at, fail, shown_text};
 use crate::gas::{lookup, made_map};
-use crate::machine::{Machine, push};
+use crate::iterables::Reduction;
+use crate::machine::Machine;
 use crate::map::Entries;
 use crate::operators::{Op2, binary, check_list};
+use crate::stack::{push, push_result, taken};
 use crate::value::{MAX_KEY, MAX_MAP, Value};
 
 /// The charge for an element of a list comprehension.
-const ELEMENT: u64 = 2;
+pub const ELEMENT: u64 = 2;
 
 impl Machine<'_> {
     /// A map literal whose keys are all written as strings; its values are on the stack.
@@ -58,16 +61,30 @@ impl Machine<'_> {
         Ok(())
     }
 
-    /// The element of a list comprehension goes into the list below it.
+    /// The operand is an element of the list that is being gathered, and stays where it stands.
     #[inline]
     pub(crate) fn append_element(&mut self) -> Result<(), Halt> {
         self.context.charge(ELEMENT)?;
-        let value = self.pop();
-        if let Some(Value::List(list)) = self.stack.last() {
-            // nobody else can see the list yet, so what goes in cannot hold it
-            check_list(list.items().len() as u64 + 1)?;
-            list.change(|items| items.push(value));
-        }
+        let first = self.gathers.last().copied().unwrap_or(0);
+        check_list((self.stack.len() - first) as u64)
+    }
+
+    /// A list of all that was gathered.
+    #[inline(never)]
+    pub(crate) fn gathered(&mut self) {
+        let first = self.gathers.pop().unwrap_or(0);
+        let items = taken(&mut self.stack, first);
+        let list = self.context.list(items);
+        push(&mut self.stack, list);
+    }
+
+    /// A function of what was gathered, of which no list is made.
+    #[inline(never)]
+    pub(crate) fn reduce(&mut self, reduction: Reduction) -> Result<(), Halt> {
+        let first = self.gathers.pop().unwrap_or(0);
+        let value = reduction.of(&mut self.context, Items::List(&self.stack[first..]))?;
+        self.discard_to(first);
+        push_result(&mut self.stack, value);
         Ok(())
     }
 
@@ -158,9 +175,8 @@ impl Machine<'_> {
         self.context.charge(made_map((map.entries().len() + n) as u64))?;
         let first = self.stack.len() - n;
         let values = &mut self.stack[first..];
-        let take = |&at: &u16| std::mem::replace(&mut values[usize::from(at)], Value::Null);
-        let mut merged = map.entries().copied(n);
-        merged.put_all(shape.keys.iter().zip(shape.order.iter().map(take)));
+        let take = |index: usize| std::mem::replace(&mut values[usize::from(shape.order[index])], Value::Null);
+        let merged = map.entries().updated(&shape.keys, take);
         self.drop_nulls(first);
         if merged.len() > MAX_MAP {
             return Err(fail("limit.map").into());

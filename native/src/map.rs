@@ -64,7 +64,10 @@ impl Entries {
     #[inline(always)]
     pub fn at(&self, place: usize, key: &Str) -> Option<&Value> {
         let Entries::Few(entries) = self else { return None };
-        entries.get(place).filter(|entry| entry.0 == *key).map(|entry| &entry.1)
+        match entries.get(place) {
+            Some(entry) if entry.0 == *key => Some(&entry.1),
+            _ => None,
+        }
     }
 
     /// As `get`; `hint` is where the same site found a key last time, and is kept up to date.
@@ -164,12 +167,36 @@ impl Entries {
         }
     }
 
-    /// A copy that has room for so many more.
-    pub fn copied(&self, more: usize) -> Entries {
-        let Entries::Few(entries) = self else { return self.clone() };
-        let mut copy = Vec::with_capacity(entries.len() + more);
-        copy.extend_from_slice(entries);
-        Entries::Few(copy)
+    /// A copy with newer entries, whose keys are given in order. Most are there already, in the same order: one walk finds them.
+    #[inline]
+    pub fn updated(&self, keys: &[Str], mut value: impl FnMut(usize) -> Value) -> Entries {
+        let mut next = 0;
+        let mut copy = match self {
+            Entries::Few(entries) => {
+                let mut copy: Vec<(Str, Value)> = Vec::with_capacity(entries.len());
+                for (at, entry) in entries.iter().enumerate() {
+                    // SAFETY: there is room; what is copied is counted once more, and no entry counts before all of it is written
+                    unsafe {
+                        let place = copy.as_mut_ptr().add(at);
+                        std::ptr::copy_nonoverlapping(entry, place, 1);
+                        std::mem::forget(entry.0.clone());
+                        if keys.get(next).is_some_and(|newer| *newer == entry.0) {
+                            std::ptr::write(&raw mut (*place).1, value(next));
+                            next += 1;
+                        } else {
+                            std::mem::forget(entry.1.clone());
+                        }
+                        copy.set_len(at + 1);
+                    }
+                }
+                Entries::Few(copy)
+            }
+            Entries::Many(_) => self.clone(),
+        };
+        for (index, key) in keys.iter().enumerate().skip(next) {
+            copy.insert(key.clone(), value(index));
+        }
+        copy
     }
 
     /// The entries of both; where both have a key, those of `other`.

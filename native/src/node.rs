@@ -2,11 +2,13 @@
 //!
 //! A node lives in one of two ages. While it is *local*, one thread alone can reach it and its count is kept with plain loads and stores.
 //! `mark_shared` ends that age, before a value leaves its call; from then on the node never changes and its count is kept with atomic
-//! additions. All unsafe code about memory of values is in this file and in `text.rs`.
+//! additions. All unsafe code about memory of values is in this file, in `pool.rs` and in `text.rs`.
 
 use std::ops::Deref;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
+
+use crate::pool::{self, BLOCK};
 
 /// The epoch of nodes that are frozen, whichever call looks.
 pub const FROZEN: u32 = 0;
@@ -75,7 +77,11 @@ pub struct Ptr<T: Node>(NonNull<T>);
 
 impl<T: Node> Ptr<T> {
     pub fn new(node: T) -> Ptr<T> {
-        Ptr(NonNull::from(Box::leak(Box::new(node))))
+        const { assert!(size_of::<T>() <= BLOCK.size() && align_of::<T>() <= BLOCK.align()) };
+        let place = pool::block().cast::<T>();
+        // SAFETY: the block is large enough, and nobody else has it
+        unsafe { place.write(node) };
+        Ptr(place)
     }
 
     pub fn same(&self, other: &Ptr<T>) -> bool {
@@ -102,6 +108,20 @@ impl<T: Node> Ptr<T> {
         free(self.0);
     }
 
+    /// As `destroy`, in the way of the caller.
+    ///
+    /// # Safety
+    /// As of `destroy`.
+    #[inline]
+    pub unsafe fn destroy_by(&self, dismantle: impl FnOnce(&mut T)) {
+        // SAFETY: the last reference is gone, so the node is ours; its memory came from `new`
+        unsafe {
+            dismantle(&mut *self.0.as_ptr());
+            std::ptr::drop_in_place(self.0.as_ptr());
+            pool::give_back(self.0.cast());
+        }
+    }
+
     /// The node belongs to the call `epoch`; the caller holds the only reference.
     pub fn adopt(&self, epoch: u32) {
         self.header().epoch.store(epoch, Ordering::Relaxed);
@@ -113,7 +133,7 @@ impl<T: Node> Deref for Ptr<T> {
 
     #[inline(always)]
     fn deref(&self) -> &T {
-        // SAFETY: the pointer comes from a leaked box, and is freed only by the drop of the last reference
+        // SAFETY: the pointer comes from `new`, and is freed only by the drop of the last reference
         unsafe { self.0.as_ref() }
     }
 }
@@ -138,7 +158,10 @@ impl<T: Node> Drop for Ptr<T> {
 /// The last reference is gone. Out of line, as a drop stands in many places and most of them free nothing.
 #[inline(never)]
 fn free<T: Node>(node: NonNull<T>) {
-    // SAFETY: the last reference is gone, so the box that `new` leaked is ours again
-    let mut node = unsafe { Box::from_raw(node.as_ptr()) };
-    node.dismantle();
+    // SAFETY: the last reference is gone, so the node is ours; its memory came from `new`
+    unsafe {
+        (*node.as_ptr()).dismantle();
+        std::ptr::drop_in_place(node.as_ptr());
+        pool::give_back(node.cast());
+    }
 }

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 
+use crate::small;
 use crate::wide::{U256, power, wide_power};
 
 pub const DIGITS: u32 = 34;
@@ -145,6 +146,9 @@ pub fn add(a: Number, b: Number) -> Result<Number, OutOfDomain> {
     if let (Number::Int(x), Number::Int(y)) = (a, b) {
         return Number::from_i128(i128::from(x) + i128::from(y));
     }
+    if let Some(sum) = small::add(a.parts(), b.parts()) {
+        return Ok(sum);
+    }
     let (x, y, scale) = aligned(a, b);
     let (negative, sum) = signed_sum(x, y);
     fit(negative, sum, scale)
@@ -156,28 +160,16 @@ pub fn subtract(a: Number, b: Number) -> Result<Number, OutOfDomain> {
 
 pub fn multiply(a: Number, b: Number) -> Result<Number, OutOfDomain> {
     let (x, y) = (a.parts(), b.parts());
-    fit(x.negative != y.negative, U256::product(x.coefficient, y.coefficient), x.scale + y.scale)
-}
-
-/// So many digits of a quotient are tried before all are calculated.
-const FEW_PLACES: u32 = 6;
-
-/// The quotient of small numbers, where it ends after few digits.
-fn divide_small(x: Parts, y: Parts) -> Option<Number> {
-    let up = power(FEW_PLACES.checked_add(y.scale)?.checked_sub(x.scale).filter(|&places| places <= 18)?);
-    let numerator = u128::from(u64::try_from(x.coefficient).ok()?) * up;
-    let (numerator, denominator) = (u64::try_from(numerator).ok()?, u64::try_from(y.coefficient).ok()?);
-    if numerator % denominator != 0 {
-        return None;
+    if let Some(product) = small::multiply(x, y) {
+        return Ok(product);
     }
-    let (coefficient, scale) = normal_small(numerator / denominator, FEW_PLACES);
-    Some(Number::build(x.negative != y.negative && coefficient != 0, coefficient.into(), scale))
+    fit(x.negative != y.negative, U256::product(x.coefficient, y.coefficient), x.scale + y.scale)
 }
 
 /// a / b (not 0), rounded as `fit` rounds.
 pub fn divide(a: Number, b: Number) -> Result<Number, OutOfDomain> {
     let (x, y) = (a.parts(), b.parts());
-    if let Some(quotient) = divide_small(x, y) {
+    if let Some(quotient) = small::divide(x, y) {
         return Ok(quotient);
     }
     let (numerator, denominator) = if y.scale >= x.scale {
@@ -317,29 +309,11 @@ fn signed_sum(x: (bool, U256), y: (bool, U256)) -> (bool, U256) {
 fn normal(coefficient: U256, scale: u32) -> (U256, u32) {
     match coefficient.small() {
         Some(small) => {
-            let (small, scale) = normal_small(small, scale);
+            let (small, scale) = small::normal(small, scale);
             (u128::from(small).into(), scale)
         }
         None => normal_wide(coefficient, scale),
     }
-}
-
-/// As `normal`, of a coefficient of one word, as most are.
-#[inline]
-fn normal_small(mut coefficient: u64, mut scale: u32) -> (u64, u32) {
-    if coefficient == 0 {
-        return (0, 0);
-    }
-    // what is odd has no zero at its end
-    while scale >= 4 && coefficient & 0xf == 0 && coefficient % 10_000 == 0 {
-        coefficient /= 10_000;
-        scale -= 4;
-    }
-    while scale >= 1 && coefficient & 1 == 0 && coefficient % 10 == 0 {
-        coefficient /= 10;
-        scale -= 1;
-    }
-    (coefficient, scale)
 }
 
 fn normal_wide(mut coefficient: U256, mut scale: u32) -> (U256, u32) {

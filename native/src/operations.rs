@@ -6,9 +6,10 @@ use crate::arguments::Args;
 use crate::builtins;
 use crate::code::Op;
 use crate::failure::Halt;
-use crate::machine::{Machine, push};
+use crate::machine::Machine;
 use crate::map::Entries;
 use crate::operators::{self, Op2};
+use crate::stack::{push, push_result};
 use crate::value::Value;
 
 impl Machine<'_> {
@@ -22,6 +23,12 @@ impl Machine<'_> {
         let value = value.clone();
         push(&mut self.stack, value);
         Ok(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_local(&mut self, slot: u32, base: usize) {
+        let value = self.pop();
+        std::mem::replace(&mut self.stack[base + slot as usize], value).discard();
     }
 
     /// `value.name`, in the place of the value.
@@ -64,7 +71,7 @@ impl Machine<'_> {
         let args = Args { values, names: &call.names, given };
         let value = builtins::call_function(&mut self.context, call.index, &args)?;
         self.discard_to(first);
-        push(&mut self.stack, value);
+        push_result(&mut self.stack, value);
         Ok(())
     }
 
@@ -75,16 +82,16 @@ impl Machine<'_> {
         let (below, above) = self.stack.split_at(first);
         let (values, given) = above.split_at(call.positional);
         let args = Args { values, names: &call.names, given };
-        let value = builtins::call_method(&mut self.context, call.index, &below[first - 1], &args)?;
+        let receiver = &below[first - 1];
+        let value = builtins::call_method(&mut self.context, call.index, receiver, &args)?;
         self.discard_to(first - 1);
-        push(&mut self.stack, value);
+        push_result(&mut self.stack, value);
         Ok(())
     }
 
-    #[inline(never)]
-    pub(crate) fn new_list(&mut self) {
-        let list = self.context.list(Vec::new());
-        push(&mut self.stack, list);
+    pub(crate) fn new_map(&mut self) {
+        let map = self.context.map(Entries::new());
+        push(&mut self.stack, map);
     }
 
     /// The slots of a comprehension lose their values.
@@ -146,10 +153,7 @@ impl Machine<'_> {
                 push(&mut self.stack, list);
             }
             Op::ComputedMap(index) => self.make_computed_map(index)?,
-            Op::NewMap => {
-                let map = self.context.map(Entries::new());
-                push(&mut self.stack, map);
-            }
+            Op::NewMap => self.new_map(),
             Op::Put(place) => self.put_entry(code.key_places[place as usize])?,
             Op::Leave => drop(self.loops.pop()),
             Op::SetField(site) => {

@@ -9,6 +9,7 @@ use crate::number;
 use crate::text::Str;
 use crate::value::{List, MAX_LIST, MAX_MAP, MAX_STRING, Value};
 use crate::walk::{pair, scalars_equal};
+use crate::whole;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op2 {
@@ -57,28 +58,45 @@ impl Op2 {
     }
 }
 
-/// `x op y` of integers, where that is one again or a bool, and costs nothing.
+/// `x op y` of integers, where that is a bool.
 #[inline(always)]
-pub fn of_integers(op: Op2, x: i64, y: i64) -> Option<Value> {
+pub fn compared(op: Op2, x: i64, y: i64) -> Option<bool> {
     match op {
-        Op2::Add => x.checked_add(y).map(Value::Int),
-        Op2::Subtract => x.checked_sub(y).map(Value::Int),
-        Op2::Multiply => x.checked_mul(y).map(Value::Int),
-        Op2::Less => Some(Value::Bool(x < y)),
-        Op2::LessEqual => Some(Value::Bool(x <= y)),
-        Op2::Greater => Some(Value::Bool(x > y)),
-        Op2::GreaterEqual => Some(Value::Bool(x >= y)),
-        Op2::Equal => Some(Value::Bool(x == y)),
-        Op2::Differs => Some(Value::Bool(x != y)),
+        Op2::Less => Some(x < y),
+        Op2::LessEqual => Some(x <= y),
+        Op2::Greater => Some(x > y),
+        Op2::GreaterEqual => Some(x >= y),
+        Op2::Equal => Some(x == y),
+        Op2::Differs => Some(x != y),
         _ => None,
     }
+}
+
+/// `x op y` of integers, where that is one again or a bool, and costs nothing: written as a whole where nothing needs a drop. False where it
+/// is not that simple.
+#[inline(always)]
+pub fn of_integers(slot: &mut Value, op: Op2, x: i64, y: i64) -> bool {
+    let value = match op {
+        Op2::Add => x.checked_add(y),
+        Op2::Subtract => x.checked_sub(y),
+        Op2::Multiply => x.checked_mul(y),
+        _ => {
+            let Some(value) = compared(op, x, y) else { return false };
+            whole::boolean(slot, value);
+            return true;
+        }
+    };
+    let Some(value) = value else { return false };
+    whole::integer(slot, value);
+    true
 }
 
 /// `a op b`.
 #[inline]
 pub fn binary(context: &mut Context, op: Op2, a: &Value, b: &Value) -> Result<Value, Halt> {
     if let (Value::Int(x), Value::Int(y)) = (a, b) {
-        if let Some(value) = of_integers(op, *x, *y) {
+        let mut value = Value::Unbound;
+        if of_integers(&mut value, op, *x, *y) {
             return Ok(value);
         }
     }

@@ -1,5 +1,6 @@
 //! Which members of an argument a program reads, where it does nothing else with it.
 
+use crate::brief::Operand;
 use crate::builtins::is_function;
 use crate::code::{Code, Op};
 use crate::skim::{Part, Wanted};
@@ -19,14 +20,20 @@ pub fn reads(code: &Code, function: usize, slot: u16, free: bool) -> Option<Want
         let part = || if ops.get(at + 1).is_some_and(|next| is_len(code, next)) { Part::Count } else { Part::All };
         match *op {
             Op::LocalField { slot: used, site } if used == slot => wanted.add(name(site), part()),
-            Op::BinaryFields(fields) => {
-                let fields = &code.fields[fields as usize];
-                for (used, site, _) in [fields.left, fields.right] {
-                    if used == slot {
-                        wanted.add(name(site), Part::All);
+            Op::Pair(pair) | Op::PairJump { pair, .. } => {
+                let pair = &code.pairs[pair as usize];
+                for (operand, _) in [pair.left, pair.right] {
+                    match operand {
+                        Operand::Field { slot: used, site } if used == slot => wanted.add(name(site), Part::All),
+                        Operand::Local(used) if used == slot => return None,
+                        _ => {}
                     }
                 }
             }
+            // the one behind them is looked at by itself
+            Op::SetUnitLocal { slot: used, .. } | Op::Locals { slot: used, .. } if used == slot => return None,
+            Op::LocalAndField { first: used, .. } if used == slot => return None,
+            Op::LocalJump { slot: used, .. } | Op::SetUnit { slot: used, .. } if used == slot => return None,
             Op::Test(test) => {
                 let test = &code.tests[test as usize];
                 if test.slot == slot {

@@ -16,7 +16,7 @@ impl<'a> Compiler<'a> {
             };
         }
         let [weight, rest @ ..] = rest else { return bad(format!("no weight at {}:{}", at.0, at.1)) };
-        self.assembler.emit(Op::Unit(integer(weight)?), at);
+        self.assembler.join(Op::Unit(integer(weight)?), at);
         match (tag, rest) {
             ("return", [value]) => self.return_statement(value, at)?,
             ("pass", []) => {}

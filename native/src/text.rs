@@ -181,6 +181,12 @@ impl Clone for Str {
     }
 }
 
+impl From<Short> for Str {
+    fn from(text: Short) -> Str {
+        Str::Short(text)
+    }
+}
+
 impl Str {
     #[inline]
     pub fn new(text: &str) -> Str {

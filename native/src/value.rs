@@ -85,7 +85,7 @@ impl Node for List {
 
     fn dismantle(&mut self) {
         let mut dying = Vec::new();
-        std::mem::take(self.items.get_mut()).into_iter().for_each(|value| let_go(value, &mut dying));
+        self.empty(0, &mut dying);
         release(dying);
     }
 }
@@ -97,7 +97,7 @@ impl Node for Map {
 
     fn dismantle(&mut self) {
         let mut dying = Vec::new();
-        std::mem::replace(self.entries.get_mut(), Entries::new()).each_value(|value| let_go(value, &mut dying));
+        self.empty(0, &mut dying);
         release(dying);
     }
 }
@@ -108,32 +108,51 @@ impl Node for Range {
     }
 }
 
-/// Drop values that hold containers, without recursion: one after the other is taken apart.
+/// So deep containers are taken apart by recursion.
+const DIRECT: u32 = 16;
+
+/// Free containers that nobody refers to any more and that stood too deep for that.
 fn release(mut dying: Vec<Value>) {
     while let Some(value) = dying.pop() {
-        match &value {
-            // the only reference is here, so nobody else can see the node being emptied
-            Value::List(list) => list.change(std::mem::take).into_iter().for_each(|value| let_go(value, &mut dying)),
-            Value::Map(map) => map
-                .change(|entries| std::mem::replace(entries, Entries::new()))
-                .each_value(|value| let_go(value, &mut dying)),
-            _ => {}
-        }
+        // SAFETY: `let_go` found that the last reference was given back
+        unsafe { take_apart(value, 0, &mut dying) };
     }
 }
 
-/// Drop a value at once, where nothing below it can die that holds more.
-#[inline]
-fn let_go(value: Value, dying: &mut Vec<Value>) {
-    let holds_containers = match &value {
-        Value::List(list) => list.count() == 1 && list.items().iter().any(Value::is_container),
-        Value::Map(map) => map.count() == 1 && map.entries().iter().any(|(_, value)| value.is_container()),
-        _ => false,
-    };
-    if holds_containers { dying.push(value) } else { value.discard() }
+/// Drop a value that stands `depth` below the container that is being freed.
+#[inline(always)]
+fn let_go(value: Value, depth: u32, dying: &mut Vec<Value>) {
+    match value.header() {
+        // SAFETY: that was the last reference
+        Some(header) if header.release() => unsafe { take_apart(value, depth, dying) },
+        _ => std::mem::forget(value),
+    }
+}
+
+/// # Safety
+/// The last reference to what is behind the value was given back.
+unsafe fn take_apart(value: Value, depth: u32, dying: &mut Vec<Value>) {
+    if depth == DIRECT && matches!(value, Value::List(_) | Value::Map(_)) {
+        dying.push(value);
+        return;
+    }
+    // SAFETY: as the caller says
+    unsafe {
+        match &value {
+            Value::List(list) => list.destroy_by(|list| list.empty(depth + 1, dying)),
+            Value::Map(map) => map.destroy_by(|map| map.empty(depth + 1, dying)),
+            other => other.free(),
+        }
+    }
+    std::mem::forget(value);
 }
 
 impl List {
+    #[inline]
+    fn empty(&mut self, depth: u32, dying: &mut Vec<Value>) {
+        std::mem::take(self.items.get_mut()).into_iter().for_each(|value| let_go(value, depth, dying));
+    }
+
     pub fn create(items: Vec<Value>, epoch: u32) -> Value {
         Value::List(Ptr::new(List {
             header: Header::new(epoch),
@@ -157,6 +176,12 @@ impl List {
 }
 
 impl Map {
+    #[inline]
+    fn empty(&mut self, depth: u32, dying: &mut Vec<Value>) {
+        let entries = std::mem::replace(self.entries.get_mut(), Entries::new());
+        entries.each_value(|value| let_go(value, depth, dying));
+    }
+
     pub fn create(entries: Entries, epoch: u32) -> Value {
         Value::Map(Map::node(entries, epoch))
     }

@@ -2,6 +2,7 @@
 
 use crate::value::Value;
 
+const BOOL: u128 = 2;
 const INT: u128 = 3;
 const SHORT: u128 = 5;
 
@@ -14,6 +15,12 @@ pub fn integer(slot: &mut Value, x: i64) {
         // SAFETY: the slot can be written, and what stood there needs no drop
         unsafe { std::ptr::write(slot, Value::Int(x)) };
     }
+}
+
+/// Write a bool where nothing needs a drop.
+#[inline(always)]
+pub fn boolean(slot: &mut Value, x: bool) {
+    store(slot, u128::from(x) << 8 | BOOL);
 }
 
 /// Write a string of `length` bytes, at most 14, all others of `text` zero, where nothing needs a drop.
@@ -54,6 +61,11 @@ mod tests {
             let mut slot = Value::Unbound;
             integer(&mut slot, x);
             assert!(matches!(slot, Value::Int(y) if x == y));
+        }
+        for x in [false, true] {
+            let mut slot = Value::Unbound;
+            boolean(&mut slot, x);
+            assert!(matches!(slot, Value::Bool(y) if x == y));
         }
         for text in ["", "a", "0123456789abcd"] {
             let mut bytes = [0; 16];
