@@ -8,7 +8,7 @@ use crate::code::{Code, Kind, Op};
 use crate::context::Context;
 use crate::failure::{At, Halt, Stop, engine_bug, fail, shown_text};
 use crate::loops::Loop;
-use crate::stack::{grow, push, push_copy};
+use crate::stack::{grow, nothing, push, push_copy};
 use crate::value::Value;
 
 thread_local! {
@@ -165,7 +165,7 @@ impl<'p> Machine<'p> {
     pub(crate) fn pop(&mut self) -> Value {
         match self.stack.pop() {
             Some(value) => value,
-            None => Value::Unbound,
+            None => nothing(),
         }
     }
 

@@ -15,9 +15,17 @@ pub(crate) fn push(stack: &mut Vec<Value>, value: Value) {
 /// Push a slot, to be written.
 #[inline(always)]
 pub(crate) fn push_unbound(stack: &mut Vec<Value>) -> &mut Value {
-    push(stack, Value::Unbound);
-    let last = stack.len() - 1;
-    &mut stack[last]
+    if stack.len() == stack.capacity() {
+        grow(stack);
+    }
+    let length = stack.len();
+    // SAFETY: there is room; zeros are an unbound value, and are written before anyone reads
+    unsafe {
+        let slot = stack.as_mut_ptr().add(length);
+        std::ptr::write_bytes(slot, 0, 1);
+        stack.set_len(length + 1);
+        &mut *slot
+    }
 }
 
 /// Push what a function gave.
@@ -47,6 +55,13 @@ pub(crate) fn taken<T>(stack: &mut Vec<T>, first: usize) -> Vec<T> {
         stack.set_len(first);
     }
     items
+}
+
+/// There is always an operand where one is taken; no value is made up here, as one that is written in parts makes the processor wait.
+#[cold]
+#[inline(never)]
+pub(crate) fn nothing() -> ! {
+    panic!("an operation without its operand")
 }
 
 #[cold]

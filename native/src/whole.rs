@@ -62,6 +62,9 @@ mod tests {
             integer(&mut slot, x);
             assert!(matches!(slot, Value::Int(y) if x == y));
         }
+        // SAFETY: zeros are a value without more
+        let zeros: Value = unsafe { std::mem::zeroed() };
+        assert!(matches!(zeros, Value::Unbound));
         for x in [false, true] {
             let mut slot = Value::Unbound;
             boolean(&mut slot, x);
