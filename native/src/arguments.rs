@@ -119,6 +119,11 @@ pub fn want_integer(function: &'static str, position: usize, value: &Value) -> R
 }
 
 pub fn want_elements(function: &'static str, items: Items<'_>, what: Wanted) -> Result<(), Halt> {
+    if let Items::List(items) = items {
+        if items.iter().all(|item| what.accepts(item)) {
+            return Ok(());
+        }
+    }
     match items.iter().enumerate().find(|(_, item)| !what.accepts(item)) {
         None => Ok(()),
         Some((index, item)) => Err(wrong_element(function, index, &item, what)),

@@ -6,7 +6,7 @@ use crate::arguments::{Args, Items, Wanted, Where, want, want_comparable, want_e
 use crate::context::Context;
 use crate::failure::{Halt, fail, shown_text};
 use crate::functions::charge_list;
-use crate::gas::{WIDE, bit_length, lookup, made_list, read, wide};
+use crate::gas::{WIDE, bit_length, lookup, made_list, read};
 use crate::number::{self, Number};
 use crate::operators::{check_list, length};
 use crate::text::Str;
@@ -108,22 +108,18 @@ fn sum_of(context: &mut Context, items: Items<'_>) -> Result<Value, Halt> {
         return Ok(Value::Int(total));
     }
     want_elements("sum", items, Wanted::Number)?;
-    let mut total = Value::Int(0);
+    let mut total = Number::ZERO;
     for item in items.iter() {
-        if let (Value::Int(x), Value::Int(y)) = (&total, &item) {
-            if let Some(sum) = x.checked_add(*y) {
-                total = Value::Int(sum);
-                continue;
-            }
+        let item = item.number().unwrap_or(Number::ZERO);
+        if matches!((total, item), (Number::Wide(_), _) | (_, Number::Wide(_))) {
+            context.charge(WIDE)?;
         }
-        context.charge(wide(&total, &item))?;
-        let (x, y) = (total.number().unwrap_or(Number::ZERO), item.number().unwrap_or(Number::ZERO));
-        match number::add(x, y) {
-            Ok(sum) => total = sum.into(),
+        match number::add(total, item) {
+            Ok(sum) => total = sum,
             Err(_) => return Err(fail("overflow.function").with("function", "sum").into()),
         }
     }
-    Ok(total)
+    Ok(total.into())
 }
 
 /// The sum of integers, where it is one too; that costs nothing more.

@@ -352,7 +352,7 @@ impl<'p> Machine<'p> {
                     pc += 1;
                     self.push_local_field(slot, site, base)?;
                 }
-                op @ (Op::Index
+                Op::Index
                 | Op::Slice { .. }
                 | Op::Negate
                 | Op::List(_)
@@ -366,7 +366,7 @@ impl<'p> Machine<'p> {
                 | Op::ReadIndex
                 | Op::StoreField(_)
                 | Op::StoreIndex
-                | Op::Unpack(_)) => self.seldom(op, base)?,
+                | Op::Unpack(_) => self.seldom(code.ops[self.at], base)?,
             }
         }
     }

@@ -76,6 +76,7 @@ pub trait Node {
 pub struct Ptr<T: Node>(NonNull<T>);
 
 impl<T: Node> Ptr<T> {
+    #[inline(always)]
     pub fn new(node: T) -> Ptr<T> {
         const { assert!(size_of::<T>() <= BLOCK.size() && align_of::<T>() <= BLOCK.align()) };
         let place = pool::block().cast::<T>();

@@ -8,6 +8,7 @@ use crate::node::FROZEN;
 use crate::number_text::from_text;
 use crate::scan::{CHUNK, MASKS, ascii_end, chunk_at, first_special, plain_end};
 use crate::scratch::Scratch;
+use crate::stack::taken;
 use crate::text::{INLINE, Str};
 use crate::value::{List, MAX_KEY, MAX_LIST, MAX_MAP, MAX_STRING, Map, Value};
 use crate::whole;
@@ -167,7 +168,7 @@ impl<'a> Quick<'a> {
         if self.scratch.items.len() - first > MAX_LIST {
             return None;
         }
-        Some(List::create(self.scratch.items.drain(first..).collect(), FROZEN))
+        Some(List::create(taken(&mut self.scratch.items, first), FROZEN))
     }
 
     fn map(&mut self) -> Option<Value> {
@@ -199,7 +200,7 @@ impl<'a> Quick<'a> {
                 return None;
             }
         }
-        Some(Map::create(Entries::from_sorted(self.scratch.entries.drain(first..).collect()), FROZEN))
+        Some(Map::create(Entries::from_sorted(taken(&mut self.scratch.entries, first)), FROZEN))
     }
 
     /// Go into a container, to its first token.

@@ -153,6 +153,7 @@ impl List {
         std::mem::take(self.items.get_mut()).into_iter().for_each(|value| let_go(value, depth, dying));
     }
 
+    #[inline(always)]
     pub fn create(items: Vec<Value>, epoch: u32) -> Value {
         Value::List(Ptr::new(List {
             header: Header::new(epoch),
@@ -182,10 +183,12 @@ impl Map {
         entries.each_value(|value| let_go(value, depth, dying));
     }
 
+    #[inline(always)]
     pub fn create(entries: Entries, epoch: u32) -> Value {
         Value::Map(Map::node(entries, epoch))
     }
 
+    #[inline(always)]
     pub fn node(entries: Entries, epoch: u32) -> Ptr<Map> {
         Ptr::new(Map {
             header: Header::new(epoch),
