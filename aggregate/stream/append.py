@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from aggregate.errors import MessageTooLarge, OutcomeUnknown, StreamConflict, StreamError, Unavailable
 from aggregate.stream.connection import Connection, ConnectionLost, NoResponders, NotSent
-from aggregate.stream.headers import EXPECTED_SEQUENCE, MESSAGE_ID, TIME_TO_LIVE, header_size
+from aggregate.stream.headers import EXPECTED_SEQUENCE, HEAD_ROOM, MESSAGE_ID, TIME_TO_LIVE, header_lines
 from aggregate.stream.interface import Appended
 from aggregate.stream.jetstream import ApiError, parse_answer
 from aggregate.stream.owners import encode_owner
@@ -41,7 +41,7 @@ class Outgoing:
 
     subject: str
     body: bytes
-    headers: Mapping[str, str]
+    head: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +49,28 @@ class Request:
     """What shall be appended.
 
     Attributes:
-        headers: with condition and time to live.
+        head: its headers as they are sent, with condition and time to live.
+        size: bytes of the message, headers included.
         claim: the owner message that goes before it, None where no owner is claimed.
     """
 
     subject: str
     body: bytes
-    headers: Mapping[str, str]
+    head: bytes
+    size: int
     command_id: str
     claim: Outgoing | None
-
-    @property
-    def size(self) -> int:
-        """Bytes of the message, headers included."""
-        return header_size(self.headers) + len(self.body)
 
 
 def request_of(
     key: AggregateKey, body: bytes, headers: Mapping[str, str], *, expected: int, claim_owner: bool, ttl: float | None
 ) -> Request:
     """The request that `EventLog.append` describes."""
-    members = {**headers, EXPECTED_SEQUENCE: str(expected)}
+    head = b"%b%b: %d\r\n" % (header_lines(headers), _EXPECTED, expected)
     if ttl is not None:
-        members[TIME_TO_LIVE] = f"{max(1, round(ttl))}s"
+        head += b"%b: %ds\r\n" % (TIME_TO_LIVE.encode(), max(1, round(ttl)))
     claim = Outgoing(owner_subject(key.aggregate_id), encode_owner(key.tenant_id), _FIRST) if claim_owner else None
-    return Request(subject_of(key), body, members, headers[MESSAGE_ID], claim)
+    return Request(subject_of(key), body, head, HEAD_ROOM + len(head) + len(body), headers[MESSAGE_ID], claim)
 
 
 def outgoing(requests: list[Request]) -> list[Outgoing]:
@@ -82,19 +79,18 @@ def outgoing(requests: list[Request]) -> list[Outgoing]:
     for request in requests:
         if request.claim is not None:
             messages.append(request.claim)
-        messages.append(Outgoing(request.subject, request.body, request.headers))
+        messages.append(Outgoing(request.subject, request.body, request.head))
     if len(messages) == 1:
         return messages
-    batch = secrets.token_hex(16)
+    batch = secrets.token_hex(16).encode()
     return [
-        Outgoing(message.subject, message.body, _in_batch(message.headers, batch, number, is_last=number == len(messages)))
+        Outgoing(message.subject, message.body, message.head + _in_batch(batch, number, is_last=number == len(messages)))
         for number, message in enumerate(messages, 1)
     ]
 
 
-def _in_batch(headers: Mapping[str, str], batch: str, number: int, *, is_last: bool) -> Mapping[str, str]:
-    commit = {BATCH_COMMIT: "1"} if is_last else {}
-    return {**headers, BATCH_ID: batch, BATCH_SEQUENCE: str(number), **commit}
+def _in_batch(batch: bytes, number: int, *, is_last: bool) -> bytes:
+    return b"%b: %b\r\n%b: %d\r\n%b" % (_BATCH_ID, batch, _BATCH_SEQUENCE, number, _BATCH_COMMIT if is_last else b"")
 
 
 def check_size(request: Request, limit: int) -> None:
@@ -110,8 +106,8 @@ async def append_message(connection: Connection, request: Request, timeout: floa
     *before, last = outgoing([request])
     try:
         for message in before:
-            await connection.publish(message.subject, message.body, message.headers)
-        answer = await connection.request(last.subject, last.body, last.headers, timeout=timeout)
+            await connection.publish(message.subject, message.body, message.head)
+        answer = await connection.request(last.subject, last.body, last.head, timeout=timeout)
     except NotSent as error:
         raise Unavailable(f"the connection to NATS was lost: {error}", "nats_disconnected") from error
     except NoResponders as error:
@@ -138,5 +134,7 @@ def _refused(error: ApiError, request: Request, limit: int) -> StreamError:
     return OutcomeUnknown(request.command_id, str(error))
 
 
-_FIRST = {EXPECTED_SEQUENCE: "0"}
-_BATCH_HEADERS = header_size(_in_batch({}, "0" * 32, 999, is_last=True))
+_EXPECTED = EXPECTED_SEQUENCE.encode()
+_FIRST = b"%b: 0\r\n" % _EXPECTED
+_BATCH_ID, _BATCH_SEQUENCE, _BATCH_COMMIT = BATCH_ID.encode(), BATCH_SEQUENCE.encode(), b"%b: 1\r\n" % BATCH_COMMIT.encode()
+_BATCH_HEADERS = len(_in_batch(b"0" * 32, 999, is_last=True))

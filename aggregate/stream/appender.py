@@ -177,8 +177,8 @@ class Appender:
         try:
             connection = self._usable()
             for message in before:
-                await connection.publish(message.subject, message.body, message.headers)
-            answer = await connection.request(last.subject, last.body, last.headers, timeout=max(left, 0.001))
+                await connection.publish(message.subject, message.body, message.head)
+            answer = await connection.request(last.subject, last.body, last.head, timeout=max(left, 0.001))
             members = parse_answer(answer.data, "batch")
             if int(members.get("count", 0)) != len(before) + 1:
                 raise StreamError(f"the server took {members.get('count')} messages of a batch of {len(before) + 1}")

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import nats.errors
 from nats.aio.subscription import Subscription
 
+from aggregate.stream.headers import header_lines
 from aggregate.stream.identity import Identity
 from aggregate.stream.nats_client import Message, NatsClient
 
@@ -44,6 +45,9 @@ class NotSent(ConnectionLost):
 class NoResponders(Exception):
     """Nobody listens on the subject: certainly nothing was done."""
 
+
+Headers = Mapping[str, str] | bytes
+"""By name, or as `header_lines` writes them."""
 
 Receive = Callable[[Message | None], None]
 """Gets each message as it comes, and None when the connection is lost. Runs on the loop, must not block or raise."""
@@ -135,7 +139,7 @@ class Connection:
         """Whether something can be sent."""
         return self._opened and not self.lost.done()
 
-    async def request(self, subject: str, body: bytes = b"", headers: Mapping[str, str] | None = None, *, timeout: float = 5.0) -> Message:
+    async def request(self, subject: str, body: bytes = b"", headers: Headers | None = None, *, timeout: float = 5.0) -> Message:
         """Send one message and wait for one answer.
 
         Raises:
@@ -186,7 +190,7 @@ class Connection:
             self._expect_no_more(inbox)
         return collected
 
-    async def publish(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None, reply: str = "") -> None:
+    async def publish(self, subject: str, body: bytes, headers: Headers | None = None, reply: str = "") -> None:
         """Send one message and wait for nothing (but for room to write).
 
         Raises:
@@ -311,10 +315,11 @@ class Connection:
         while self.is_open and self._nats.unwritten > MOST_PENDING:  # noqa: ASYNC110 (nats-py tells nobody of room)
             await asyncio.sleep(LOOK_FOR_ROOM)
 
-    def _send(self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str, *, hurry: bool = True) -> None:
+    def _send(self, subject: str, body: bytes, headers: Headers | None, reply: str, *, hurry: bool = True) -> None:
         self._check_open()
+        head = headers if isinstance(headers, bytes) else header_lines(headers) if headers else b""
         try:
-            self._nats.send(subject, body, headers, reply, hurry=hurry)
+            self._nats.send(subject, body, head, reply, hurry=hurry)
         except _CERTAINLY_NOT as error:
             raise NotSent(self._why()) from error
 

@@ -23,6 +23,8 @@ VERSION = "Aggregate-Version"
 COMMITS = "Aggregate-Commits"
 EVENT_TYPES = "Aggregate-Events"
 
+HEAD_ROOM = len(b"NATS/1.0\r\n\r\n")
+"""Bytes that headers take beside their lines."""
 EVENT_TYPES_LIMIT = 4096
 _VALUE = re.compile(r"[\x21-\x7e]{1,128}")
 
@@ -64,7 +66,15 @@ def commit_headers(message: CommitMessage, event_types: Iterable[str] | None = N
 
 def header_size(headers: Mapping[str, str]) -> int:
     """Bytes that headers take in a message."""
-    return 12 + sum([len(name) + len(value) + 4 for name, value in headers.items()])
+    return HEAD_ROOM + sum([len(name) + len(value) + 4 for name, value in headers.items()])
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """Headers as they are sent. Raises ValueError where one holds a line break, which would make another of it."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
+    if not lines.count(b"\n") == lines.count(b"\r") == len(headers):
+        raise ValueError("a line break in a header")
+    return lines
 
 
 def parse_headers(head: bytes) -> dict[str, str]:

@@ -20,7 +20,7 @@ import nats.errors
 from nats.aio.client import Client
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
-from aggregate.stream.headers import parse_lines
+from aggregate.stream.headers import HEAD_ROOM, parse_lines
 
 STATUS = "Status"
 DESCRIPTION = "Description"
@@ -77,20 +77,22 @@ class NatsClient(Client):
         self._writing: asyncio.Handle | None = None
         self._lingering: asyncio.TimerHandle | None = None
 
-    def send(self, subject: str, body: bytes, headers: Mapping[str, str] | None, reply: str, *, hurry: bool = True) -> None:
+    def send(self, subject: str, body: bytes, head: bytes, reply: str, *, hurry: bool = True) -> None:
         """Write a message with what else is sent in this turn of the loop; one that is in no `hurry` waits a little for others.
+
+        `head`: its headers as `header_lines` writes them, b"": it has none.
 
         Raises:
             ConnectionClosedError: nothing is sent any more.
         """
         if self._transport is None or not self.is_connected:
             raise nats.errors.ConnectionClosedError
-        if headers is None:
+        if not head:
             frame = b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(body), body)
         else:
-            head = header_block(headers)
-            size = len(head) + len(body)
-            frame = b"HPUB %b %b %d %d\r\n%b%b\r\n" % (subject.encode(), reply.encode(), len(head), size, head, body)
+            size = len(head) + HEAD_ROOM
+            names = (subject.encode(), reply.encode())
+            frame = b"HPUB %b %b %d %d\r\nNATS/1.0\r\n%b\r\n%b\r\n" % (*names, size, size + len(body), head, body)
         self._pending.append(frame)
         self._pending_data_size += len(frame)
         if self._writing is not None:
@@ -195,15 +197,6 @@ class MessageParser(Parser):
             at = end + 2
             self._client.take(number, subject, reply, data[begin + head : end], data[begin : begin + head] if head else None)
         return at
-
-
-def header_block(headers: Mapping[str, str]) -> bytes:
-    """Headers as they are sent. Raises ValueError where one holds a line break, which would make another of it."""
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-    head = f"NATS/1.0\r\n{''.join(lines)}\r\n".encode()
-    if head.count(b"\n") != len(lines) + 2 or head.count(b"\r") != len(lines) + 2:
-        raise ValueError("a line break in a header")
-    return head
 
 
 def read_head(head: bytes) -> dict[str, str]:

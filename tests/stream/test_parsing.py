@@ -10,7 +10,8 @@ import nats.errors
 import pytest
 from nats.protocol.parser import Parser
 
-from aggregate.stream.nats_client import MessageParser, NatsClient, header_block, read_head
+from aggregate.stream.headers import header_lines
+from aggregate.stream.nats_client import MessageParser, NatsClient, read_head
 
 Taken = tuple[int, bytes, bytes, bytes, bytes | None]
 
@@ -101,4 +102,4 @@ async def test_heads_are_read_as_by_nats_py(head: bytes) -> None:
 
 def test_headers_come_back_as_they_went() -> None:
     headers = {"Nats-Msg-Id": "0190", "a": "b:c d", "empty": ""}
-    assert read_head(header_block(headers)) == headers
+    assert read_head(b"NATS/1.0\r\n" + header_lines(headers) + b"\r\n") == headers
