@@ -105,6 +105,12 @@ class Settings(BaseSettings):
     projection: bool = Field(
         True, description="Whether the node keeps the states of the types that the manifest projects, and answers queries."
     )
+    projection_tenants: str = Field(
+        "",
+        pattern=r"^(\*|[A-Za-z0-9_-]+(,[A-Za-z0-9_-]+)*)?$",
+        description="Whose rows the projection keeps: those of the tenants that these nodes have by the placement, separated by commas; `*` "
+        "keeps every tenant's. Empty: those of this node's tenants; every tenant's where it answers for all (ROUTING `serve`, ROLE `query`).",
+    )
     role: Literal["node", "query"] = Field("node", description="`node` takes commands and answers queries; `query` answers queries alone.")
     page_secret: Secret = Field(
         Secret(""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from aggregate.errors import AggregateError, StreamError
 from aggregate.placement.config import PlacementNode, TenantPlacementConfig
@@ -48,12 +48,16 @@ class Ownership:
         """Of the placement."""
         return self._watch.config.epoch
 
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the placement has changed."""
+        self._watch.listen(lambda before, after: listener())
+
     def on_changed(self, listener: Callable[[set[str]], None]) -> None:
         """Call `listener` with the gRPC addresses of all nodes whenever the placement has changed."""
         self._watch.listen(lambda _, after: listener({node.grpc for node in after.nodes.values() if node.grpc is not None}))
 
     def owner(self, tenant: TenantId) -> PlacementNode | None:
-        """The node of a tenant, None where nobody is placed."""
+        """The node of a tenant, None where nobody is placed. From any thread."""
         try:
             return self._owners[tenant]
         except KeyError:
@@ -63,6 +67,12 @@ class Ownership:
         """Whether the tenant is this node's, or nobody's."""
         owner = self.owner(tenant)
         return owner is None or owner.id == self.node
+
+    def is_of(self, tenant: TenantId, nodes: Collection[str]) -> bool:
+        """Whether the tenant is one of these nodes', or on its way to one, or nobody's. From any thread."""
+        owner = self.owner(tenant)
+        moving = self._watch.config.draining.get(tenant)
+        return owner is None or owner.id in nodes or (moving is not None and moving.to in nodes)
 
     def pinned(self) -> list[TenantId]:
         """The tenants that the document pins to this node."""
@@ -95,13 +105,13 @@ class Ownership:
             self._looked = time.monotonic()
 
     def _find(self, tenant: TenantId) -> PlacementNode | None:
-        config = self._watch.config
+        owners, config = self._owners, self._watch.config  # in this order: what is found by an older document is not kept for a newer one
         name = config.get_node(tenant)
         found = None if name is None else config.nodes[name]
-        if len(self._owners) >= REMEMBERED:
-            self._owners.clear()
-        self._owners[tenant] = found
+        if len(owners) >= REMEMBERED:
+            owners.clear()
+        owners[tenant] = found
         return found
 
     def _changed(self, before: TenantPlacementConfig, after: TenantPlacementConfig) -> None:
-        self._owners.clear()
+        self._owners = {}

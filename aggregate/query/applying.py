@@ -37,6 +37,7 @@ log = logging.getLogger("aggregate.query")
 _NO_TIME: Final = bytes(TIME_SIZE)
 
 Changes = dict[TenantId, list[Changed]]
+Work = list[tuple[AggregateKey, TypeProjection, list[StoredMessage]]]
 
 
 class Outdated(Unavailable):
@@ -64,13 +65,13 @@ class Applier:
     """Applies messages to a store.
 
     Args:
-        held: whether the rows of a tenant are kept here.
+        wanted: whether the rows of a tenant are to be kept here.
     """
 
-    def __init__(self, store: Store, definitions: Definitions, held: Callable[[TenantId], bool]) -> None:
+    def __init__(self, store: Store, definitions: Definitions, wanted: Callable[[TenantId], bool]) -> None:
         self._store = store
         self._definitions = definitions
-        self._held = held
+        self._wanted = wanted
 
     def apply(self, lasting: Sequence[StoredMessage], *, tell: bool) -> Applied:
         """Fold messages in, at least one, all or nothing. None of them expires: such hold nothing but refusals. `tell`: say what changed.
@@ -79,18 +80,32 @@ class Applier:
             Outdated: nothing was applied.
             StorageError: nothing was applied.
         """
-        groups: dict[str, list[StoredMessage]] = {}
-        for message in lasting:
-            groups.setdefault(message.subject, []).append(message)
-        work = []
-        for subject, group in groups.items():
-            key = key_of(subject)
-            projection = self._definitions.types.get(key.aggregate_type)
-            if projection is not None and self._held(key.tenant_id):
-                work.append((key, projection, group))
+        work = self._work(lasting, lambda tenant_id: self._store.holdings.takes(tenant_id, self._wanted))
         newest = lasting[-1]
         canary = Canary(newest.sequence, newest.headers.get(MESSAGE_ID, ""), newest.time)
         return self._store.write(lambda transaction: _Writing(transaction, tell).run(work), canary)
+
+    def bring(self, messages: Sequence[StoredMessage], standing: bytes, tenants: frozenset[TenantId]) -> None:
+        """Fold in messages of tenants that are coming, and say how they stand then (`Holdings`), all or nothing. None of them expires.
+
+        Raises:
+            Outdated, StorageError: nothing was applied.
+        """
+        work = self._work(messages, tenants.__contains__)
+        self._store.holdings.put(lambda transaction: _Writing(transaction, tell=False).run(work), standing, tenants)
+
+    def _work(self, messages: Sequence[StoredMessage], wanted: Callable[[TenantId], bool]) -> Work:
+        """The messages by aggregate: of projected types and wanted tenants."""
+        groups: dict[str, list[StoredMessage]] = {}
+        for message in messages:
+            groups.setdefault(message.subject, []).append(message)
+        work: Work = []
+        for subject, group in groups.items():
+            key = key_of(subject)
+            projection = self._definitions.types.get(key.aggregate_type)
+            if wanted(key.tenant_id) and projection is not None:
+                work.append((key, projection, group))
+        return work
 
 
 class _Writing:
@@ -102,7 +117,7 @@ class _Writing:
         self._tell = tell
         self._applied = Applied({}, 0)
 
-    def run(self, work: Sequence[tuple[AggregateKey, TypeProjection, list[StoredMessage]]]) -> Applied:
+    def run(self, work: Work) -> Applied:
         for key, projection, messages in work:
             raw = self._rows.get(row_prefix(key.tenant_id, key.aggregate_type), key.aggregate_id.bytes)
             old = None if raw is None else StoredRow.decode(raw)

@@ -140,7 +140,7 @@ class QueryClient:
         self.projection.check_held(tenant_id)
         check_projected(aggregate_type, self.projection.types)
         await self._reach(min_position, time.monotonic() + self._timeout if deadline is None else deadline)
-        found, _ = await self.projection.view(lambda view: view.row(AggregateKey(tenant_id, aggregate_type, aggregate_id)))
+        found, _ = await self.projection.view(tenant_id, lambda view: view.row(AggregateKey(tenant_id, aggregate_type, aggregate_id)))
         return found
 
     def _live_queries(self, tenant_id: TenantId) -> LiveQueries:
@@ -160,7 +160,7 @@ class QueryClient:
         def look(view: View) -> tuple[list[Found], list[str], list[str]]:
             return page(view, question, after, query.limit + 1, budget)
 
-        (found, words, paths), position = await self.projection.view(look)
+        (found, words, paths), position = await self.projection.view(question.tenant_id, look)
         more = len(found) > query.limit
         found = found[: query.limit]
         return Answer(
@@ -180,7 +180,7 @@ class QueryClient:
                 summariser.add(aggregate_type, hits)
             return summariser
 
-        summariser, position = await self.projection.view(look)
+        summariser, position = await self.projection.view(question.tenant_id, look)
         return Answer(
             rows=(),
             position=position,

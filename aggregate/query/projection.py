@@ -23,13 +23,16 @@ from aggregate.query.applying import Applied, Applier, Outdated
 from aggregate.query.definitions import Definitions
 from aggregate.query.filters import Filter, Filters
 from aggregate.query.following import Follower, canary_wrong
+from aggregate.query.holdings import Wanted
 from aggregate.query.interface import Transaction
 from aggregate.query.projected import Listener, Matcher
 from aggregate.query.reading import StoreReading
 from aggregate.query.status import ProjectionStatus
 from aggregate.query.store import Store
 from aggregate.query.stores import Stores
+from aggregate.query.tenancy import Tenancy
 from aggregate.query.view import View
+from aggregate.query.writer import Writer
 from aggregate.storage.environment import Damaged
 from aggregate.stream.events import EventStream
 from aggregate.stream.interface import StoredMessage
@@ -51,12 +54,12 @@ class ProjectionOptions(TypedDict, total=False):
     """What may be said of a projection.
 
     Attributes:
-        held: whether the rows of a tenant are kept here; it may not change its mind while the projection runs.
+        wanted: whether the rows of a tenant are to be kept here; call `tenants_changed` when it has changed its mind.
         saw: is told the sequence of every lasting message.
         check: look through the files first: the process before was not stopped properly.
     """
 
-    held: Callable[[TenantId], bool]
+    wanted: Wanted
     saw: Callable[[int], None]
     check: bool
 
@@ -89,7 +92,8 @@ class Projection:
         self.definitions = definitions
         self.filters = Filters(engine)
         self._stream = stream
-        self._held: Callable[[TenantId], bool] = options.get("held", _everybody)
+        self._writer = Writer()
+        self._tenancy = Tenancy(stream, self._writer.run, options.get("wanted", _everybody))
         self._saw: Callable[[int], None] = options.get("saw", _nobody)
         self._stores = Stores(folder, definitions, check=options.get("check", False))
         self._position = 0
@@ -105,7 +109,6 @@ class Projection:
         self._follower: Follower | None = None
         self._marking: asyncio.Task[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._writer = ThreadPoolExecutor(1, "projection")
         self._readers = ThreadPoolExecutor(READERS, "query")
 
     # Life.
@@ -125,8 +128,8 @@ class Projection:
         await asyncio.gather(*(each for each in (task, self._marking) if each is not None), return_exceptions=True)
         for listener in self._listeners:
             listener.stopped()
-        await self._in_writer(self._stores.close)
-        await asyncio.to_thread(self._writer.shutdown)
+        await self._writer.run(self._stores.close)
+        await self._writer.close()
         self._readers.shutdown(wait=False)
 
     def begin_anew(self, reason: str) -> None:
@@ -134,6 +137,10 @@ class Projection:
         self._withdraw(reason)
         if self._follower is not None:
             self._follower.interrupt()
+
+    def tenants_changed(self) -> None:
+        """Other tenants may be wanted than before."""
+        self._tenancy.look()
 
     def status(self) -> ProjectionStatus:
         """How it is."""
@@ -143,6 +150,7 @@ class Projection:
             sequence=self._position if self._stores.building is None else self._stores.building.sequence,
             target=self._target,
             failed=self._failed,
+            coming=len(store.holdings.coming(self._tenancy.wanted)) if (store := self._stores.served) is not None else 0,
             trouble=self._trouble,
         )
 
@@ -169,16 +177,16 @@ class Projection:
 
     def check_held(self, tenant_id: TenantId) -> None:
         """Raises Unavailable where the rows of a tenant are not kept here."""
-        if not self._held(tenant_id):
+        if not self._tenancy.wanted(tenant_id):
             raise Unavailable(f"the rows of tenant {str(tenant_id)!r} are not kept here; ask another node", reason="not_held")
 
-    async def view(self, look: Callable[[View], T]) -> tuple[T, str]:
-        """What `look` finds in a consistent view, in a thread; with the position that the view is of.
+    async def view(self, tenant_id: TenantId, look: Callable[[View], T]) -> tuple[T, str]:
+        """What `look` finds of a tenant in a consistent view, in a thread; with the position that the view is of.
 
         Raises:
-            Unavailable: there is no projection yet. StorageError.
+            Unavailable: there is no projection yet, or the tenant's rows are not here (yet). StorageError.
         """
-        store = self._serving()
+        store = self._serving(tenant_id)
         known = self._position
         with ExitStack() as stack:
             stack.enter_context(self._damage_told())
@@ -194,9 +202,9 @@ class Projection:
 
     @asynccontextmanager
     async def reading(self, tenant_id: TenantId, aggregate_type: AggregateType | None, matcher: Matcher) -> AsyncIterator[StoreReading]:
-        """Open a read transaction; `matcher` is one of ours. Raises Unavailable where there is no projection yet."""
+        """Open a read transaction; `matcher` is one of ours. Raises Unavailable where the tenant's rows are not here (yet)."""
         assert isinstance(matcher, Filter), "`matcher` gives them"
-        store = self._serving()
+        store = self._serving(tenant_id)
         known = self._position
         with self._damage_told(), store.view() as view:
             types = sorted(view.indexes) if aggregate_type is None else [aggregate_type]
@@ -258,12 +266,12 @@ class Projection:
         while True:
             try:
                 if self._replaced:
-                    await self._in_writer(self._stores.set_aside, self._replaced)
+                    await self._writer.run(self._stores.set_aside, self._replaced)
                     self._replaced = ""
                     self._position = 0
                 store = self._stores.building or self._stores.served
                 if store is None or store.incarnation != self.definitions.digest:
-                    store = await self._in_writer(self._stores.open)
+                    store = await self._writer.run(self._stores.open)
                     if self._stores.served is not None:
                         self._position = max(self._position, self._stores.served.sequence)
                 await self._follow(store)
@@ -274,7 +282,7 @@ class Projection:
                 if isinstance(error, Damaged):
                     self._withdraw(str(error))
                 elif isinstance(error, StorageError):
-                    await self._in_writer(self._stores.set_damaged_aside, str(error))
+                    await self._writer.run(self._stores.set_damaged_aside, str(error))
             except Exception as error:  # a defect of ours must not end queries for good
                 self._trouble = f"{type(error).__name__}: {error}"
                 log.exception("the projection failed and is tried again")
@@ -288,10 +296,11 @@ class Projection:
             return
         if store is self._stores.served:
             self._position = store.sequence
-        applier = Applier(store, self.definitions, self._held)
+        applier = Applier(store, self.definitions, self._tenancy.wanted)
         subscription = self._stream.subscribe(["tenant.*.aggregate.>"], after=store.sequence)
         async with subscription, Follower(subscription) as follower:
             self._follower = follower
+            seeing_to = asyncio.create_task(self._tenancy.run(store, applier), name="tenants of the projection")
             try:
                 self._target = await subscription.mark()
                 told = time.monotonic()
@@ -302,7 +311,10 @@ class Projection:
                     if self._doubt:  # the connection was lost: the log is looked at, and read on from what is known to stand in it
                         self._doubt = False
                         return
-                    await self._take(store, applier, batch.messages, batch.sequence)
+                    async with self._tenancy.turn:
+                        await self._take(store, applier, batch.messages, batch.sequence)
+                        self._tenancy.turn.notify_all()
+                    self._tenancy.saw(store.holdings)
                     if batch.sequence >= self._target:
                         await follower.gather(self._hurry)
                     if self._stores.building is not None and time.monotonic() > told + TELL_EVERY:
@@ -310,6 +322,8 @@ class Projection:
                         log.info("projection %s: %s", store.folder.name, self.status().progress)
             finally:
                 self._follower = None
+                seeing_to.cancel()
+                await asyncio.wait([seeing_to])
 
     async def _take(self, store: Store, applier: Applier, messages: list[StoredMessage], upto: int) -> None:
         tell = bool(self._listeners) and store is self._stores.served
@@ -317,7 +331,7 @@ class Projection:
         lasting = [message for message in messages if not message.expires]
         if lasting:
             try:
-                applied = await self._in_writer(lambda: applier.apply(lasting, tell=tell))
+                applied = await self._writer.run(lambda: applier.apply(lasting, tell=tell))
             except Outdated:
                 if len(lasting) == 1:
                     raise
@@ -332,7 +346,7 @@ class Projection:
         if store is self._stores.building:
             self._position = max(self._position, upto) if self._stores.served is None else self._position
             if upto >= self._target:
-                await self._in_writer(store.mark_complete)
+                await self._writer.run(store.mark_complete)
                 if not self._replaced:
                     self._swap(store, upto)
             return
@@ -345,7 +359,7 @@ class Projection:
         """Answer from the store that was built; what was before it is deleted once nobody reads it."""
         old, self._stores.served, self._stores.building = self._stores.served, store, None
         if old is not None:
-            self._writer.submit(old.delete)
+            self._writer.later(old.delete)
         log.info("projection %s answers queries, at %s", store.folder.name, self._stream.position(upto))
         self._position = upto
         for listener in self._listeners:
@@ -371,10 +385,15 @@ class Projection:
         """The store that queries are answered from, None while there is none."""
         return None if self._replaced else self._stores.served
 
-    def _serving(self) -> Store:
+    def _serving(self, tenant_id: TenantId) -> Store:
+        """The store that answers for a tenant; nothing may be awaited before a view of it is opened."""
+        self.check_held(tenant_id)
         store = self._answering
         if store is None:
             raise Unavailable(f"the projection is being built: {self.status().progress}", reason="projection_building", retry_after=0.5)
+        if not store.holdings.has(tenant_id):
+            text = f"tenant {str(tenant_id)!r} is new on this node, and its rows are being made of the log; try again soon"
+            raise Unavailable(text, reason="projection_building", retry_after=0.5)
         return store
 
     def _watch_connection(self) -> None:
@@ -388,15 +407,3 @@ class Projection:
         if answered:
             for listener in self._listeners:
                 listener.stopped()
-
-    # In the writing thread.
-
-    async def _in_writer(self, work: Callable[..., T], *args: object) -> T:
-        """Run it there to its end, whatever becomes of us."""
-        working = asyncio.get_running_loop().run_in_executor(self._writer, work, *args)
-        try:
-            return await asyncio.shield(working)
-        except asyncio.CancelledError:
-            with contextlib.suppress(Exception):
-                await asyncio.wait([working])
-            raise

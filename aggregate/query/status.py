@@ -15,6 +15,7 @@ class ProjectionStatus:
         sequence: of the log, up to which the answers are; while none are given, up to which the rows are made.
         target: where the log ended when following it began.
         failed: aggregates that were hidden since the start because their history cannot be projected.
+        coming: tenants whose rows are being made, because they are new on this node.
         trouble: why it does not get on, "" where it does.
     """
 
@@ -23,6 +24,7 @@ class ProjectionStatus:
     sequence: int
     target: int
     failed: int
+    coming: int
     trouble: str
 
     @property
@@ -34,4 +36,5 @@ class ProjectionStatus:
     def __str__(self) -> str:
         state = "rebuilding beside" if self.building and self.serving else "building" if self.building else "following the log"
         failed = f", {self.failed} aggregates cannot be projected" if self.failed else ""
-        return f"{state}, at {self.progress}{failed}"
+        coming = f", making the rows of {self.coming} tenants that came" if self.coming else ""
+        return f"{state}, at {self.progress}{coming}{failed}"

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from aggregate.errors import StorageError
 from aggregate.query.definitions import Definitions
+from aggregate.query.holdings import Holdings
 from aggregate.query.stored import FORMAT, SEQUENCE
 from aggregate.query.view import View
 from aggregate.storage.environment import Damaged, Environment
@@ -41,6 +42,7 @@ class Store:
         indexes: paths with an index, by type.
         canary: the newest lasting message that went in, None before the first. It is the place to read on from: what stands behind it may
             be gone with a log that is restored, and its numbers given to other messages.
+        holdings: which tenants' rows it has.
         complete: it has once come to the end of the log, so that queries may be answered from it.
     """
 
@@ -61,6 +63,7 @@ class Store:
         self.complete = False
         try:
             self._load()
+            self.holdings = Holdings(self._environment)
         except BaseException:
             self._environment.close()
             raise
@@ -95,10 +98,12 @@ class Store:
 
         def work(transaction: Any) -> T:
             done = change(transaction)
+            self.holdings.note(transaction)
             transaction.put(CANARY, SEQUENCE.pack(canary.sequence) + SEQUENCE.pack(canary.time) + canary.message_id.encode())
             return done
 
         done = self._environment.update(work)
+        self.holdings.noted()
         self.canary = canary
         return done
 

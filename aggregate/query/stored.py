@@ -5,6 +5,7 @@
     i tenant NUL type NUL index(2) key of the value id(16)   nothing: an entry of an index; of rows that can be seen alone
     c tenant NUL type NUL index(2)                           how many entries of the index are of a value that was cut (8)
     s tenant NUL sequence(8)                                 type NUL id(16): the row whose last change that message was
+    t tenant                                                 whether the rows of the tenant are here (`Holdings`)
     m name                                                   what the projection knows of itself
 
 A tenant's keys begin with its name and a NUL, which no name holds, so what walks along a prefix cannot come to another tenant. The key of
@@ -22,7 +23,7 @@ from aggregate.engine.packs import ROW_HEAD, SHAPED, SIZE, VISIBLE
 from aggregate.storage.environment import Damaged
 from aggregate.types import AggregateType, TenantId
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 INDEX_TEXT: Final = 256
 """Bytes of a text that count in an index: LMDB's keys have at most 511."""
 AFTER: Final = b"\xff" * 17
@@ -139,3 +140,18 @@ def cut_key(tenant_id: TenantId, aggregate_type: AggregateType, index: int) -> b
 def sequence_prefix(tenant_id: TenantId) -> bytes:
     """What the keys of a tenant's changes begin with; the rest is the sequence."""
     return b"s%b\0" % tenant_id.encode()
+
+
+def tenant_prefixes(tenant_id: TenantId) -> list[bytes]:
+    """What the keys of all that is kept of a tenant's aggregates begin with."""
+    return [b"%b%b\0" % (kind, tenant_id.encode()) for kind in (b"r", b"i", b"c", b"s")]
+
+
+def tenant_key(tenant_id: TenantId) -> bytes:
+    """Where it stands whether a tenant's rows are here."""
+    return b"t" + tenant_id.encode()
+
+
+def tenant_of(key: bytes) -> TenantId:
+    """The tenant of such a key."""
+    return TenantId(key[1:].decode())

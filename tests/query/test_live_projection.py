@@ -124,7 +124,7 @@ async def test_rows_that_a_filter_of_the_manifest_hides_are_gone_for_watchers(tm
 async def test_a_tenant_that_is_not_held_here_is_not_told_that_it_has_nothing(tmp_path: Path) -> None:
     log = await Log.begin()
     await log.write("t-1", "A", 1, {"a": 1})
-    async with projection(tmp_path, log.stream, await programs_on(log.stream), held=lambda tenant: tenant != "t-1") as running:
+    async with projection(tmp_path, log.stream, await programs_on(log.stream), wanted=lambda tenant: tenant != "t-1") as running:
         live = LiveQueries(running)
         client = QueryClient(running, live=live)
         for watch in (client.watch, client.live):

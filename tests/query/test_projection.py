@@ -41,7 +41,7 @@ async def test_it_goes_on_where_it_stopped(tmp_path: Path) -> None:
     await log.write("t-1", "A", 2, {"a": 3})
     async with projection(tmp_path, log.stream, programs) as running:
         await reach_end(running, log)
-        row, _ = await running.view(lambda view: view.row(KEY))
+        row, _ = await running.view(T1, lambda view: view.row(KEY))
         assert row is not None
         assert (row.version, row.state) == (2, {"a": 2})
 
@@ -203,7 +203,7 @@ async def test_only_the_tenants_that_are_held_are_kept(tmp_path: Path) -> None:
     log = await Log.begin()
     await log.write("t-1", "A", 1, {"a": 1})
     await log.write("t-2", "A", 1, {"a": 1})
-    async with projection(tmp_path, log.stream, await programs_on(log.stream), held=lambda tenant: tenant == T1) as running:
+    async with projection(tmp_path, log.stream, await programs_on(log.stream), wanted=lambda tenant: tenant == T1) as running:
         await reach_end(running, log)
         assert len(await QueryClient(running).query("t-1")) == 1
         with pytest.raises(Unavailable, match="not kept here"):
@@ -217,7 +217,7 @@ async def test_refusals_and_other_messages_move_the_position_alone(tmp_path: Pat
         await reach_end(running, log)
         nothing = await log.write("t-1", "A", 1, None, command="nothing")
         await running.reach(nothing, time.monotonic() + 10)
-        row, at = await running.view(lambda view: view.row(KEY))
+        row, at = await running.view(T1, lambda view: view.row(KEY))
         assert row is not None
         assert row.position == position
         assert log.stream.sequence(at) >= log.stream.sequence(nothing)
