@@ -23,6 +23,7 @@ from aggregate.config import Settings
 from aggregate.errors import AggregateError, ConfigError, Mistake, StorageError, Unavailable
 from aggregate.gateway.health import Check, HealthStatus
 from aggregate.gateway.interface import Backend
+from aggregate.gateway.keeping import Keeping
 from aggregate.gateway.routing import Routing
 from aggregate.gateway.server import CommandServer
 from aggregate.handler import AggregateHandler
@@ -37,6 +38,7 @@ from aggregate.observability.otlp import spans_of
 from aggregate.placement.seat import Seat
 from aggregate.query.client import QueryClient
 from aggregate.query.definitions import Definitions
+from aggregate.query.projection import ProjectionOptions
 from aggregate.query.running import RunningQueries
 from aggregate.runtime import ProgramSet, RuntimeExecutor
 from aggregate.storage import StorageClient
@@ -310,9 +312,10 @@ class Node:
 
     def _begin_queries(self, programs: ProgramSet, storage: StorageClient, stream: StreamClient, guard: LogGuard) -> None:
         folder = storage.path / "projections"
-        self._queries = queries = RunningQueries(
-            folder, programs, stream, self._engine, self._settings, saw=guard.saw, check=storage.was_running
-        )
+        keeping = Keeping.of_settings(self._settings, self._seat.ownership)
+        options: ProjectionOptions = {"wanted": keeping.wanted, "saw": guard.saw, "check": storage.was_running}
+        self._queries = queries = RunningQueries(folder, programs, stream, self._engine, self._settings, **options)
+        self._seat.ownership.listen(lambda: queries.placement_changed(keeping.ended))
         guard.on_replaced(lambda: queries.projection.begin_anew(guard.replaced))
         queries.start()
 

@@ -108,8 +108,8 @@ class Settings(BaseSettings):
     projection_tenants: str = Field(
         "",
         pattern=r"^(\*|[A-Za-z0-9_-]+(,[A-Za-z0-9_-]+)*)?$",
-        description="Whose rows the projection keeps: those of the tenants that these nodes have by the placement, separated by commas; `*` "
-        "keeps every tenant's. Empty: those of this node's tenants; every tenant's where it answers for all (ROUTING `serve`, ROLE `query`).",
+        description="Whose rows the projection keeps: nodes, separated by commas, of whose tenants by the placement; `*`: of every tenant. "
+        "Empty: of this node's tenants; of every tenant where it answers for all (ROUTING `serve`, ROLE `query`).",
     )
     role: Literal["node", "query"] = Field("node", description="`node` takes commands and answers queries; `query` answers queries alone.")
     page_secret: Secret = Field(

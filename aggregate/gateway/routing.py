@@ -41,11 +41,13 @@ Mode = Literal["forward", "redirect", "serve"]
 
 
 class NotOwner(Unavailable):
-    """The call is for another node."""
+    """The call is for another node. `moved`: it was for this one when it began."""
 
-    def __init__(self, tenant: TenantId, node: str, owner: PlacementNode) -> None:
+    def __init__(self, tenant: TenantId, node: str, owner: PlacementNode, *, moved: bool = False) -> None:
         where = f" ({owner.grpc})" if owner.grpc is not None else ""
-        super().__init__(f"tenant {str(tenant)!r} is served by {owner.id}{where}, not by {node}", "not_owner", 0.1)
+        go_on = "; go on there, with the newest resume token" if moved else ""
+        text = f"tenant {str(tenant)!r} is served by {owner.id}{where}, not by {node}{go_on}"
+        super().__init__(text, "moved" if moved else "not_owner", 0.1)
         self._details = {"node": owner.id, **({"address": owner.grpc} if owner.grpc is not None else {})}
 
     @property

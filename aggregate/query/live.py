@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
-from aggregate.errors import Unavailable
+from aggregate.errors import AggregateError, Unavailable
 from aggregate.query.interface import Transaction
 from aggregate.query.projected import Projected, check_projected
 from aggregate.query.resuming import Question, read_token
@@ -39,6 +39,11 @@ class LiveQueries:
         return sum(len(watched.watchers) for tenant in self._tenants.values() for watched in tenant.questions.values())
 
     @property
+    def tenants(self) -> Collection[TenantId]:
+        """Those that have some."""
+        return tuple(self._tenants)
+
+    @property
     def questions(self) -> int:
         """Distinct ones among them."""
         return sum(len(tenant.questions) for tenant in self._tenants.values())
@@ -52,6 +57,11 @@ class LiveQueries:
             await asyncio.gather(self._task, return_exceptions=True)
         for tenant in list(self._tenants.values()):
             await tenant.close()
+
+    def end(self, tenant_id: TenantId, error: AggregateError) -> None:
+        """End those of a tenant."""
+        if (tenant := self._tenants.get(tenant_id)) is not None:
+            tenant.end(error)
 
     @asynccontextmanager
     async def live(

@@ -32,6 +32,7 @@ from aggregate.query.store import Store
 from aggregate.query.stores import Stores
 from aggregate.query.tenancy import Tenancy
 from aggregate.query.view import View
+from aggregate.query.waiting import Waiting
 from aggregate.query.writer import Writer
 from aggregate.storage.environment import Damaged
 from aggregate.stream.events import EventStream
@@ -43,8 +44,6 @@ T = TypeVar("T")
 READERS: Final = 4
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
-MARK_AFTER: Final = 0.02
-"""Seconds that somebody waits for a position before a mark is written, which says that it was passed where nothing of ours stands there."""
 TELL_EVERY: Final = 5.0
 
 log = logging.getLogger("aggregate.query")
@@ -102,9 +101,7 @@ class Projection:
         self._trouble = ""
         self._doubt = False
         self._replaced = ""
-        self._moved = asyncio.Event()
-        self._awaited = 0
-        self._hurry = asyncio.Event()
+        self._waiting = Waiting(self._mark)
         self._listeners: list[Listener] = []
         self._follower: Follower | None = None
         self._marking: asyncio.Task[None] | None = None
@@ -223,32 +220,11 @@ class Projection:
     async def reach(self, position: str, deadline: float) -> None:
         """Wait until the projection has come to a position of the log. Raises DeadlineExceeded, ValidationError (no position)."""
         wanted = self._stream.sequence(position)
-        if self._answering is not None and self._position >= wanted:
-            return
-        self._awaited += 1
-        self._hurry.set()
         try:
-            await self._reached(position, wanted, deadline)
-        finally:
-            self._awaited -= 1
-            if not self._awaited:
-                self._hurry.clear()
-
-    async def _reached(self, position: str, wanted: int, deadline: float) -> None:
-        while self._answering is None or self._position < wanted:
-            moved = self._moved
-            try:
-                async with asyncio.timeout(max(0.0, min(deadline - time.monotonic(), MARK_AFTER))):
-                    await moved.wait()
-            except TimeoutError:
-                if time.monotonic() >= deadline:
-                    why = f"; {self._trouble}" if self._trouble else ""
-                    text = f"the projection is at {self.position} and did not come to {position} in time{why}"
-                    raise DeadlineExceeded(text) from None
-                self._mark()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, min(deadline - time.monotonic(), 1.0))):
-                        await moved.wait()
+            await self._waiting.until(lambda: self._answering is not None and self._position >= wanted, deadline)
+        except TimeoutError:
+            why = f"; {self._trouble}" if self._trouble else ""
+            raise DeadlineExceeded(f"the projection is at {self.position} and did not come to {position} in time{why}") from None
 
     # Below: following the log.
 
@@ -316,7 +292,7 @@ class Projection:
                         self._tenancy.turn.notify_all()
                     self._tenancy.saw(store.holdings)
                     if batch.sequence >= self._target:
-                        await follower.gather(self._hurry)
+                        await follower.gather(self._waiting.hurry)
                     if self._stores.building is not None and time.monotonic() > told + TELL_EVERY:
                         told = time.monotonic()
                         log.info("projection %s: %s", store.folder.name, self.status().progress)
@@ -368,8 +344,7 @@ class Projection:
 
     def _advance(self, upto: int) -> None:
         self._position = max(self._position, upto)
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._waiting.moved()
 
     def _mark(self) -> None:
         """Have a mark written, unless one is under way."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Unpack
 
 from aggregate.config import Settings
 from aggregate.engine import Engine
+from aggregate.errors import AggregateError
 from aggregate.query.client import QueryClient
 from aggregate.query.definitions import Definitions
 from aggregate.query.live import LiveQueries
@@ -14,6 +16,7 @@ from aggregate.query.projection import Projection, ProjectionOptions
 from aggregate.query.status import ProjectionStatus
 from aggregate.runtime import ProgramSet
 from aggregate.stream.events import EventStream
+from aggregate.types import TenantId
 
 
 class RunningQueries:
@@ -52,6 +55,13 @@ class RunningQueries:
     def start(self) -> None:
         """Begin to follow the log."""
         self.projection.start()
+
+    def placement_changed(self, ended: Callable[[TenantId], AggregateError | None]) -> None:
+        """Tenants may have come and gone. `ended`: what live queries of one end in here and now, None: they go on."""
+        self.projection.tenants_changed()
+        for tenant_id in self.live.tenants:
+            if (error := ended(tenant_id)) is not None:
+                self.live.end(tenant_id, error)
 
     async def close(self) -> None:
         """End live queries, stop following."""
