@@ -77,10 +77,11 @@ soak: $(INSTALLED) ## Kill, pause and cut nodes and servers under load for MINUT
 
 .PHONY: container
 container: $(INSTALLED) ## Build the images and test them and the compose file (needs Docker; minutes)
-	$(BIN)/python -m pytest -q -m container tests/plan/test_m13_container.py tests/docker/test_image.py tests/docker/test_compose.py
+	$(BIN)/python -m pytest -q -m container tests/plan/test_m13_container.py
+	AGGREGATE_IMAGES_BUILT=1 $(BIN)/python -m pytest -q -n 4 -m container tests/docker/test_image.py tests/docker/test_compose.py
 
 .PHONY: swarm-smoke
-swarm-smoke: $(INSTALLED) ## Deploy the stack on a Swarm of this machine, use it, roll it, take it away (needs Docker)
+swarm-smoke: $(INSTALLED) ## Do what swarm/README.md says on a Swarm of this machine, from deploying to taking away (needs Docker)
 	$(BIN)/python -m pytest -q -m container tests/docker/test_swarm.py
 
 .PHONY: swarm-campaign

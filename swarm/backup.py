@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from nats.aio.client import Client
 COMMITS = "AGGREGATE_EVENTS"
 CHUNK = 128 * 1024
 PATIENCE = 60.0
+STARTING = 10.0
 
 
 class Failed(Exception):
@@ -124,13 +126,25 @@ async def restore_stream(connection: Client, name: str, about: dict[str, Any], p
     print(f"restored {name}: {state['messages']} messages up to {state['last_seq']}")
 
 
+async def connected(servers: list[str], account: dict[str, str]) -> Client:
+    """A connection; one to servers that are just starting is waited for."""
+    began = time.monotonic()
+    while True:
+        try:
+            return await nats.connect(servers, allow_reconnect=False, connect_timeout=5, **account)
+        except (OSError, nats.errors.NoServersError, nats.errors.TimeoutError):
+            if time.monotonic() - began > STARTING:
+                raise
+            await asyncio.sleep(0.2)
+
+
 async def work(options: argparse.Namespace) -> None:
     password = os.environ.get("NATS_PASSWORD", "")
     if path := os.environ.get("NATS_PASSWORD_FILE"):
         password = Path(path).read_text().strip()  # noqa: ASYNC240 - nothing else waits
     account = {"user": os.environ.get("NATS_USER", "aggregate"), "password": password} if password else {}
     servers = os.environ.get("NATS_URL", "nats://127.0.0.1:4222").split(",")
-    connection = await nats.connect(servers, allow_reconnect=False, connect_timeout=5, **account)
+    connection = await connected(servers, account)
     try:
         if options.what == "save":
             await save(connection, options.folder)

@@ -68,7 +68,7 @@ def render_nginx(config: TenantPlacementConfig, known: Iterable[TenantId] = (), 
     lines += [f'    "~*^{_class(each)}" {_range_group(each, nodes)};' for each, nodes in sorted(_ranges(config).items())]
     lines.append("}")
     for name, servers in upstreams.items():
-        lines.append(f"upstream {name} {{")
+        lines += [f"upstream {name} {{", f"    zone {name} 256k;"]  # what one worker finds out of a server, all know
         if name == ALL or name.startswith("aggregate_range_"):
             lines.append(f"    hash $http_{HEADER.replace('-', '_')} consistent;")
         lines += [f"    server {each};" for each in servers]

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import random
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -31,15 +32,18 @@ NAMES = ("acme", "bolt", "cargo", "delta", "echo", "fargo", "gamma", "harbor", "
 TENANTS = (*NAMES, *(f"{first}{name}" for first, name in zip("nopqrstuvw", NAMES, strict=True)))
 MOVED = "acme"
 DEEDS = ("rolls", "kills", "cuts", "moves")
+TARGET = 1.0
+"""Seconds that a move should refuse commands at most."""
 CUT = 8.0
 """Seconds that a container is off its networks."""
 
 
 @dataclass(slots=True)
 class Timeline:
-    """What was done, and when."""
+    """What was done, and when; the seconds that each move refused the tenant's commands."""
 
     deeds: list[tuple[str, float, float]] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
 
     @asynccontextmanager
     async def during(self, what: str) -> AsyncIterator[None]:
@@ -105,7 +109,9 @@ async def harm(platform: Platform, timeline: Timeline, migrations: int, only: Se
     for number in range(migrations) if "moves" in only else ():
         target = NODES[(number + 1) % 2]
         async with timeline.during(f"{MOVED} moved to {target}"):
-            print(f"  {await asyncio.to_thread(platform.migrate, MOVED, target)}", flush=True)
+            told = await asyncio.to_thread(platform.migrate, MOVED, target)
+            timeline.refused += [float(each) for each in re.findall(r"refused for ([0-9.]+) s", told)]
+            print(f"  {told}", flush=True)
         await asyncio.sleep(1)
 
 
@@ -153,7 +159,12 @@ def _report(history: History, timeline: Timeline, messages: int) -> None:
     moved = [told for told in history.told if told.key.tenant == MOVED and not told.foreign]
     moves = [longest_silence(moved, begun - 1, ended + 1).seconds for what, begun, ended in timeline.deeds if " moved to " in what]
     if moves:
-        print(f"{len(moves)} moves of {MOVED}: longest time without an answer {max(moves):.2f} s, median {median(moves):.2f} s")
+        refused = (
+            f"refused for {max(timeline.refused):.2f} s at the longest (target: {TARGET:g} s), median {median(timeline.refused):.2f} s"
+        )
+        print(f"{len(moves)} moves of {MOVED}: {refused}; longest time without an answer {max(moves):.2f} s, median {median(moves):.2f} s")
+    longest = [longest_silence([told for told in history.told if told.key.tenant == each and not told.foreign]).seconds for each in TENANTS]
+    print(f"of {len(TENANTS)} tenants the longest time without an answer: {max(longest):.1f} s, median {median(longest):.1f} s")
 
 
 def main() -> int:

@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 NODE, NATS, GATEWAY, BASE = "cloudlysis/aggregate:local", "cloudlysis/nats:local", "cloudlysis/gateway:local", "debian:trixie-slim"
+METRICS = "cloudlysis/victoria-metrics:local"
 BUILD = ("docker", "build", "-f", "docker/Dockerfile.rust", "--build-arg", "PACKAGE=aggregate", "--build-arg", "BIN=aggregate")
 WHOLE_BUILD = 1500
 
@@ -76,5 +78,20 @@ def nats_image() -> str:
 
 
 @functools.cache
+def metrics_image() -> str:
+    folder = "docker/observability"
+    build = ("build", "-q", "-f", f"{folder}/Dockerfile.victoria-metrics", "-t", METRICS, folder)
+    return _built(METRICS, lambda: docker(*build, timeout=WHOLE_BUILD))
+
+
+@functools.cache
 def gateway_image() -> str:
     return _built(GATEWAY, lambda: docker("build", "-q", "-t", GATEWAY, "docker/gateway", timeout=WHOLE_BUILD))
+
+
+def images(*more: Callable[[], str]) -> None:
+    """Those of the stack, and more; what has to be made is made at the same time, for each build mostly waits for downloads."""
+    base_image()
+    with ThreadPoolExecutor() as pool:
+        for made in [pool.submit(make) for make in (node_image, nats_image, gateway_image, *more)]:
+            made.result()

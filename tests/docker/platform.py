@@ -12,7 +12,7 @@ from typing import Self
 
 from aggregate.testing.ports import free_port
 
-from .engine import ROOT, docker, gateway_image, nats_image, node_image, run
+from .engine import ROOT, docker, images, run
 from .waiting import until
 
 STACK = "swarm/stacks/platform.yml"
@@ -26,66 +26,21 @@ SERVICES = ("nats-1", "nats-2", "nats-3", "aggregate-a-m", "aggregate-n-z", "gat
 NODES = ("aggregate-a-m", "aggregate-n-z")
 
 
-class Platform:
-    """An async context manager: deployed and converged inside, everything gone after it."""
+class Stack:
+    """A deployed stack, by name: what it does, and what can be done to it."""
 
-    def __init__(self) -> None:
-        self.name = f"smoke{secrets.token_hex(3)}"
-        self.port = free_port()
-        self.token = secrets.token_hex(16)
-        self._folder = Path(tempfile.mkdtemp(prefix="aggregate-swarm-"))
-        self._own_swarm = False
-        self._password = secrets.token_hex(16)
-        assignments = (line.partition("=") for line in (ROOT / "swarm/one-machine.env").read_text().splitlines() if "=" in line[:40])
-        self.env = {name: value.strip('"') for name, _, value in assignments if not name.startswith("#")}
-        self.env |= {
-            "GATEWAY_PORT": str(self.port),
-            "NATS_PASSWORD_SECRET": f"{self.name}_password",
-            "ADMIN_TOKEN_SECRET": f"{self.name}_token",
-            "SETTINGS_FILE": str(self._folder / "settings.yaml"),
-            **{f"{each}_VERSION": self.name for each in ("NATS", "SETTINGS", "PLACEMENT")},
-        }
-
-    @property
-    def address(self) -> str:
-        """The gateway's, for clients."""
-        return f"127.0.0.1:{self.port}"
-
-    async def __aenter__(self) -> Self:
-        for image in (node_image, nats_image, gateway_image):
-            image()
-        (self._folder / "settings.yaml").write_text((ROOT / "swarm/config/settings.yaml").read_text() + SETTINGS)
-        try:
-            if docker("info", "--format", "{{.Swarm.LocalNodeState}}") != "active":
-                docker("swarm", "init", "--advertise-addr", "127.0.0.1")
-                self._own_swarm = True
-            docker("secret", "create", self.env["NATS_PASSWORD_SECRET"], "-", stdin=self._password)
-            docker("secret", "create", self.env["ADMIN_TOKEN_SECRET"], "-", stdin=self.token)
-            run("docker", "stack", "deploy", "-c", STACK, self.name, env=self.env)
-            await until(self.converged)
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        docker("stack", "rm", self.name, check=False)
-        mine = ("--filter", f"label=com.docker.stack.namespace={self.name}")
-        await until(lambda: not docker("ps", "-aq", *mine))  # tasks drain
-        for secret in ("NATS_PASSWORD_SECRET", "ADMIN_TOKEN_SECRET"):
-            docker("secret", "rm", self.env[secret], check=False)
-        if self._own_swarm:
-            docker("swarm", "leave", "--force")
-        docker("volume", "rm", *(f"{self.name}_nats-{number}" for number in (1, 2, 3)), check=False)
-        for each in self._folder.iterdir():
-            each.unlink()
-        self._folder.rmdir()
+    def __init__(self, name: str) -> None:
+        self.name = name
 
     def converged(self) -> bool:
         """Every service has as many healthy tasks as it should."""
         listed = docker("stack", "services", self.name, "--format", "{{.Name}} {{.Replicas}}").splitlines()
         states = dict(line.split()[:2] for line in listed)
         return len(states) == len(SERVICES) and all(state.split("/")[0] == state.split("/")[1] != "0" for state in states.values())
+
+    def replicas(self, service: str) -> str:
+        """Healthy tasks of a service, and how many there should be: `1/1`."""
+        return docker("service", "ls", "--filter", f"name={self.name}_{service}", "--format", "{{.Replicas}}").split()[0]
 
     def has_routes(self) -> bool:
         """Whether the gateway was given routes."""
@@ -140,8 +95,60 @@ class Platform:
             for each in containers
         )
 
-    def network(self, name: str) -> str:
-        return f"{self.name}_{name}"
+
+class Platform(Stack):
+    """An async context manager: deployed and converged inside, everything gone after it."""
+
+    def __init__(self) -> None:
+        super().__init__(f"smoke{secrets.token_hex(3)}")
+        self.port = free_port()
+        self.token = secrets.token_hex(16)
+        self._folder = Path(tempfile.mkdtemp(prefix="aggregate-swarm-"))
+        self._own_swarm = False
+        self._password = secrets.token_hex(16)
+        assignments = (line.partition("=") for line in (ROOT / "swarm/one-machine.env").read_text().splitlines() if "=" in line[:40])
+        self.env = {name: value.strip('"') for name, _, value in assignments if not name.startswith("#")}
+        self.env |= {
+            "GATEWAY_PORT": str(self.port),
+            "NATS_PASSWORD_SECRET": f"{self.name}_password",
+            "ADMIN_TOKEN_SECRET": f"{self.name}_token",
+            "SETTINGS_FILE": str(self._folder / "settings.yaml"),
+            **{f"{each}_VERSION": self.name for each in ("NATS", "SETTINGS", "PLACEMENT")},
+        }
+
+    @property
+    def address(self) -> str:
+        """The gateway's, for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        images()
+        (self._folder / "settings.yaml").write_text((ROOT / "swarm/config/settings.yaml").read_text() + SETTINGS)
+        try:
+            if docker("info", "--format", "{{.Swarm.LocalNodeState}}") != "active":
+                docker("swarm", "init", "--advertise-addr", "127.0.0.1")
+                self._own_swarm = True
+            docker("secret", "create", self.env["NATS_PASSWORD_SECRET"], "-", stdin=self._password)
+            docker("secret", "create", self.env["ADMIN_TOKEN_SECRET"], "-", stdin=self.token)
+            run("docker", "stack", "deploy", "-c", STACK, self.name, env=self.env)
+            await until(self.converged)
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        docker("stack", "rm", self.name, check=False)
+        mine = ("--filter", f"label=com.docker.stack.namespace={self.name}")
+        await until(lambda: not docker("ps", "-aq", *mine))  # tasks drain
+        for secret in ("NATS_PASSWORD_SECRET", "ADMIN_TOKEN_SECRET"):
+            docker("secret", "rm", self.env[secret], check=False)
+        if self._own_swarm:
+            docker("swarm", "leave", "--force")
+        docker("volume", "rm", *(f"{self.name}_nats-{number}" for number in (1, 2, 3)), check=False)
+        for each in self._folder.iterdir():
+            each.unlink()
+        self._folder.rmdir()
 
     def nats_from_here(self) -> str:
         """A URL of the log for this machine, which reaches containers over the engine's bridge."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import secrets
 import shutil
@@ -18,7 +17,7 @@ from aggregate.errors import Rejected
 from aggregate.testing.ports import free_port
 from aggregate.types import AggregateId
 
-from .engine import NATS, base_image, docker, nats_image, node_image, run
+from .engine import NATS, docker, metrics_image, nats_image, node_image, run
 from .waiting import until
 
 pytestmark = [pytest.mark.container, pytest.mark.timeout(1800)]
@@ -32,15 +31,6 @@ def composer() -> tuple[str, ...]:
     except AssertionError:
         pytest.skip("neither docker-compose nor docker compose here (Debian: apt-get install docker-compose)")
     return ("docker", "compose")
-
-
-@functools.cache
-def metrics_image() -> str:
-    image = "cloudlysis/victoria-metrics:local"
-    base_image()
-    folder = "docker/observability"
-    docker("build", "-q", "-f", f"{folder}/Dockerfile.victoria-metrics", "-t", image, folder, timeout=1500)
-    return image
 
 
 def get(url: str) -> Any:

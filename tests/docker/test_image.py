@@ -8,7 +8,9 @@ import secrets
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +67,33 @@ def test_help_is_the_commands_and_what_runs_is_not_root() -> None:
     assert docker("run", "--rm", "--entrypoint", "id", image, "-u") == "10001"
     assert json.loads(docker("run", "--rm", image, "program", "eval", "1 + 2.50", "--json"))
     assert docker("run", "--rm", "-e", "AGGREGATE_ENGINE=native", image, "--version").startswith("aggregate ")
+
+
+async def test_what_it_takes_to_have_one_running(log: str, capsys: pytest.CaptureFixture[str], record_property: Any) -> None:
+    """Size on disk, time from the start of the container to the node's `ready`, memory of a node that is asked nothing."""
+    image = node_image()
+    with container(*HARD, "--network", log, "-e", "AGGREGATE_NATS_URL=nats://nats:4222", image) as node:
+        ready = await until(lambda: [line for line in docker("logs", node).splitlines() if '"event":"ready"' in line])
+        started = datetime.fromisoformat(docker("inspect", node, "--format", "{{.State.StartedAt}}")[:26] + "+00:00")
+        seconds = (datetime.fromisoformat(json.loads(ready[0])["time"]) - started).total_seconds()
+        used = docker("exec", node, "python3", "-c", "print(open('/proc/1/status').read())")
+        megabytes = int(used.partition("VmRSS:")[2].split()[0]) / 1024
+    size = int(docker("image", "inspect", image, "--format", "{{.Size}}")) / 1e6
+    figures = f"image {size:.0f} MB; ready {seconds:.1f} s after the start of the container; {megabytes:.0f} MB of memory when idle"
+    record_property("image", figures)
+    with capsys.disabled():
+        print(f"\n{figures}")
+    assert size < 260
+    assert megabytes < 160
+    assert seconds > 0
+
+
+async def test_nothing_but_its_folder_can_be_written(log: str) -> None:
+    with container(*HARD, "--network", log, "-e", "AGGREGATE_NATS_URL=nats://nats:4222", node_image()) as node:
+        await until(lambda: healthy(node))
+        tried = "for each in / /etc/aggregate /opt/aggregate /usr/local/bin /tmp /var/lib/aggregate; do touch $each/x && echo $each; done"
+        assert docker("exec", node, "sh", "-c", f"{tried}; true") == "/var/lib/aggregate"
+        assert docker("exec", node, "id", "-u") == "10001"
 
 
 def test_labels_say_what_it_is() -> None:

@@ -8,29 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.engine import BUILD, base_image, docker, nats_image, run
+from tests.docker.engine import docker, images, metrics_image, nats_image, node_image
 from tests.docker.waiting import until
-
-IMAGE = "cloudlysis/aggregate:local"
 
 
 @pytest.mark.container
 @pytest.mark.timeout(1800)
 def test_t13_1_container_builds() -> None:
-    base_image()
-    run(*BUILD, "-t", IMAGE, ".", timeout=1700)
-    assert "Run a node until Ctrl-C or SIGTERM" in docker("run", "--rm", IMAGE, "--help")
+    images(metrics_image)  # here, where all are made at the same time
+    assert "Run a node until Ctrl-C or SIGTERM" in docker("run", "--rm", node_image(), "--help")
 
 
 @pytest.mark.container
 @pytest.mark.timeout(1800)
 async def test_t13_2_container_starts_with_valid_config() -> None:
-    test_t13_1_container_builds()
+    images()
     network = docker("network", "create", "t13-2")
     nats = node = ""
     try:
         nats = docker("run", "-d", "--network", network, "--network-alias", "nats", nats_image())
-        node = docker("run", "-d", "--network", network, "-e", "AGGREGATE_NATS_URL=nats://nats:4222", IMAGE)
+        node = docker("run", "-d", "--network", network, "-e", "AGGREGATE_NATS_URL=nats://nats:4222", node_image())
         await until(lambda: docker("inspect", node, "--format", "{{.State.Health.Status}}") == "healthy")
         assert '"ready":true' in docker(
             "exec", node, "python3", "-c", "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/ready').read().decode())"
