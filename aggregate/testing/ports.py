@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 
 _KEPT: dict[tuple[str, int], socket.socket] = {}
@@ -25,4 +26,10 @@ def give_back(host: str, port: int) -> None:
     """Let others have the port; nothing happens where it is not one of `free_port`."""
     kept = _KEPT.pop((host, port), None)
     if kept is not None:
+        kept.close()
+
+
+@atexit.register
+def _give_all_back() -> None:
+    for kept in _KEPT.values():
         kept.close()

@@ -9,6 +9,7 @@ import pytest
 
 from aggregate.query import following
 from aggregate.query.interface import Transaction
+from aggregate.stream.positions import sequence_of
 from tests.query.documents import Log, programs_on, projection
 from tests.stream.waiting import eventually
 
@@ -32,7 +33,7 @@ async def test_messages_gather_until_somebody_waits_for_them(tmp_path: Path, mon
             await running.reach(last, time.monotonic() + 30)
         assert 1 <= len(transactions) <= 2
         assert sum(transactions) in {3, 4}
-        assert running.position == last
+        assert sequence_of(running.position) in {log.history[-1][0], log.history[-1][0] + 1}, "or a mark behind it, where `reach` took long"
 
 
 class _Counting:
